@@ -1,0 +1,1 @@
+"""Records, specifications and errors that every other room of mbench builds on."""

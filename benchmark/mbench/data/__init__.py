@@ -1,0 +1,1 @@
+"""Tasks and their data: catalogue, loaders, tables of items, pictures."""

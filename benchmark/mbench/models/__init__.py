@@ -1,0 +1,1 @@
+"""Adapters: one module a model or family of models."""

@@ -1,0 +1,1 @@
+"""From rankings to numbers: metrics, intervals, the one way to a score."""
