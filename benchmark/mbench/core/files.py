@@ -82,7 +82,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, atomically. Raises OutputError."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n") and None)
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+    write_atomically(path, write)
 
 
 def write_json(path: Path, value: Any) -> None:

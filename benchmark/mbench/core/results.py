@@ -19,7 +19,7 @@ from mbench.core.files import read_json, write_atomically, write_json
 from mbench.core.specs import ModelCard
 from mbench.core.types import MAIN_POOL, Floats, ItemTable, Rankings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Record(BaseModel):
@@ -29,7 +29,7 @@ class Record(BaseModel):
 
 
 class Value(Record):
-    """A score as a fraction: the mean over `n` judged queries (tasks, in a group), with its 95% interval where known."""
+    """A score as a fraction: the mean over `n` judged queries (tasks, in a group), with its 95% interval."""
 
     value: float
     n: int = Field(ge=1)

@@ -178,7 +178,7 @@ class TaskSpec(Strict):
 
 
 class Aggregate(Strict):
-    """One number of a group: the plain mean of `metric` over `members` (default: all), `primary` being each one's own."""
+    """One number of a group: the plain mean of `metric` over `members` (default: all); `primary` is each one's own."""
 
     name: str
     metric: str = "primary"

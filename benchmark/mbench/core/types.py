@@ -1,6 +1,7 @@
 """The records that travel between the rooms, and the `Encoder` protocol that an adapter fulfils.
 
-Rows are positions in an `ItemTable` (int64); ids are the data set's own strings. `n_q` counts queries, `n_c` candidates.
+Rows are positions in an `ItemTable` (int64); ids are the data set's own strings. `n_q` counts queries, `n_c`
+candidates.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class ItemTable(Protocol):
         """Return the table of `rows`, in their order."""
 
     def replaced(self, **columns: Sequence[str | None] | None) -> ItemTable:
-        """Return the table with `text`, `instruction` or `image` replaced by the given values; None clears the column."""
+        """Return the table with `text`, `instruction` or `image` replaced by given values; None clears the column."""
 
     def column(self, name: str) -> list[object]:
         """Return an extra column of the source, such as `paraphrases` or `opposite`; all None where it has none."""
@@ -213,8 +214,8 @@ class Encoder(Protocol):
 
     `needs` (default text and image): the fields of an item that the embedding depends on; without "image" no picture is
     opened, and with "id" (precomputed embeddings) nothing is shared between items of equal content.
-    `identity` (default empty): a mapping of all that can change an embedding besides the card (hash of the weights, dtype,
-    prompts, pixel limits); it enters the model's fingerprint.
+    `identity` (default empty): a mapping of all that can change an embedding besides the card (hash of the weights,
+    dtype, prompts, pixel limits); it enters the model's fingerprint.
     """
 
     card: ModelCard
