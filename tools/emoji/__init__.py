@@ -1,0 +1,1 @@
+"""Builder of the emoji data set: pinned npm packages in, Parquet files out."""
