@@ -132,10 +132,10 @@ def _genderless(label: str) -> str:
 
 
 @cache
-def lookalikes(cache_dir: Path = DEFAULT_CACHE) -> dict[str, frozenset[str]]:
-    """hex -> every catalogued Noto emoji whose drawing is nearly the same, itself among them."""
+def lookalikes(style: str = "noto", cache_dir: Path = DEFAULT_CACHE) -> dict[str, frozenset[str]]:
+    """hex -> every catalogued emoji that the style draws nearly the same way, itself among them."""
     known = catalog(cache_dir)
-    drawings = {code: rgba for code, rgba in render_style("noto", TWIN_PX, cache_dir).items() if code in known}
+    drawings = {code: rgba for code, rgba in render_style(style, TWIN_PX, cache_dir).items() if code in known}
     codes = list(drawings)
     near = _near_pairs(np.stack([on_white(drawings[code]).reshape(-1) for code in codes]))
     found: dict[str, set[str]] = {code: {code} for code in codes}
@@ -167,19 +167,20 @@ def _near_pairs(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 @cache
-def twins(cache_dir: Path = DEFAULT_CACHE) -> dict[str, frozenset[str]]:
+def twins(style: str = "noto", cache_dir: Path = DEFAULT_CACHE) -> dict[str, frozenset[str]]:
     """hex -> itself and the drawings that answer equally well: the same pixels, or a lookalike of another concept.
 
     Tones of one concept that differ in a few pixels stay different answers.
     """
     rows = catalog(cache_dir)
-    drawings = render_style("noto", 72, cache_dir)
-    pixels = {code: drawings[code].tobytes() for code, alike in lookalikes(cache_dir).items() if len(alike) > 1}
+    similar = lookalikes(style, cache_dir)
+    drawings = render_style(style, 72, cache_dir)
+    pixels = {code: drawings[code].tobytes() for code, alike in similar.items() if len(alike) > 1}
     return {
         code: frozenset(
             other
             for other in alike
             if other == code or rows[other].base != rows[code].base or pixels[other] == pixels[code]
         )
-        for code, alike in lookalikes(cache_dir).items()
+        for code, alike in similar.items()
     }

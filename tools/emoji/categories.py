@@ -70,9 +70,9 @@ CATEGORIES = (
         "vehicles",
         ("transport-ground", "transport-water", "transport-air"),
         _labels(
-            "station, manual wheelchair, motorized wheelchair, roller skate, bus stop, motorway, railway track, oil drum,"
-            "fuel pump, wheel, police car light, horizontal traffic light, vertical traffic light, stop sign, construction,"
-            "anchor, ring buoy, parachute, seat, suspension railway, mountain cableway, satellite"
+            "station, manual wheelchair, motorized wheelchair, roller skate, bus stop, motorway, railway track,"
+            "oil drum, fuel pump, wheel, police car light, horizontal traffic light, vertical traffic light, stop sign,"
+            "construction, anchor, ring buoy, parachute, seat, suspension railway, mountain cableway, satellite"
         ),
     ),
     Category(
@@ -99,8 +99,8 @@ CATEGORIES = (
         "tools",
         ("tool",),
         _labels(
-            "dagger, crossed swords, bomb, bow and arrow, boomerang, shield, balance scale, white cane, link, broken chain,"
-            "chains, magnet"
+            "dagger, crossed swords, bomb, bow and arrow, boomerang, shield, balance scale, white cane, link,"
+            "broken chain, chains, magnet"
         ),
     ),
     Category(

@@ -64,7 +64,7 @@ def gender_sibling(code: str) -> str | None:
 def _genders(rows: Mapping[str, Emoji]) -> Iterator[Change]:
     for row in rows.values():
         other = gender_sibling(row.hex)
-        if other in rows and rows[other].gender is not None:
+        if other is not None and other in rows and rows[other].gender is not None:
             young = row.hex.split("-")[0] in CHILDREN
             word = {"male": "a boy", "female": "a girl"} if young else {"male": "a man", "female": "a woman"}
             yield Change("gender", row.hex, word[str(rows[other].gender)], other)

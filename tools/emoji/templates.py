@@ -2,7 +2,7 @@
 
 TRAIN_* are open to training and are used in a part of the evaluation; HELD_OUT_* mean the same and are used in the
 evaluation alone, so that a model that learnt our phrases and a model that understands them come apart.
-Fields in braces are filled by `str.format`.
+Fields in braces are filled by `fill`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TRAIN_CONJUNCTION: Final = (
 )
 HELD_OUT_CONJUNCTION: Final = (
     "there is more than one {category} here: identify the one {side}",
-    "{side} there is a {category}; tell me which",
+    "{side} there is {a} {category}; tell me which",
     "look {side} and say what {category} you see",
 )
 TRAIN_CATEGORY: Final = (
@@ -80,6 +80,9 @@ TRAIN_CIR_INSTRUCTION: Final = (
     "retrieve the picture that shows this with the change described",
 )
 HELD_OUT_CIR_INSTRUCTION: Final = ("apply the described modification and search for the resulting picture",)
+# Appended to a change of gender or role: then every tone of the new picture is right.
+TRAIN_ANY_TONE: Final = (", any skin tone", ", in any skin tone")
+HELD_OUT_ANY_TONE: Final = (", whatever the skin tone", ", no matter which skin tone")
 
 # emoji-cls: picture and instruction -> name of a class.
 TRAIN_CLS: Final = {
@@ -87,8 +90,8 @@ TRAIN_CLS: Final = {
     "subgroup": ("what subgroup is this?", "name the subgroup of the thing in the picture"),
 }
 HELD_OUT_CLS: Final = {
-    "category": ("sort this drawing into one of the broad categories",),
-    "subgroup": ("sort this drawing into one of the fine subgroups",),
+    "category": ("sort this drawing into one of the broad categories", "say which broad class this belongs to"),
+    "subgroup": ("sort this drawing into one of the fine subgroups", "say which fine class this belongs to"),
 }
 
 # emoji-vqa: the text asks, the gallery holds the answers; the instruction is general.
@@ -97,7 +100,7 @@ HELD_OUT_VQA_INSTRUCTION: Final = ("look at the picture and pick the reply that 
 TRAIN_VQA: Final = {
     "count-all": ("how many things are in the picture?", "how many things do you see?"),
     "count-category": ("how many {plural} are in the picture?", "how many {plural} do you see?"),
-    "presence-category": ("is there a {category} in the picture?", "do you see a {category}?"),
+    "presence-category": ("is there {a} {category} in the picture?", "do you see {a} {category}?"),
     "presence-label": ("is this in the picture: {label}?", "do you see this: {label}?"),
     "position-label": TRAIN_POSITION,
     "position-where": ("where is this: {label}?", "in which corner do you see this: {label}?"),
@@ -111,21 +114,30 @@ TRAIN_VQA: Final = {
     ),
 }
 HELD_OUT_VQA: Final = {
-    "count-all": ("count everything that is drawn here",),
-    "count-category": ("count the {plural} that are drawn here",),
-    "presence-category": ("does any corner show a {category}?",),
-    "presence-label": ("can this be found here: {label}?",),
+    "count-all": ("count everything that is drawn here", "give the number of drawings"),
+    "count-category": ("count the {plural} that are drawn here", "give the number of {plural}"),
+    "presence-category": (
+        "does any corner show {a} {category}?",
+        "say whether {a} {category} is among the things drawn",
+    ),
+    "presence-label": ("can this be found here: {label}?", "{label}: is it among the things drawn?"),
     "position-label": HELD_OUT_POSITION,
-    "position-where": ("tell me the place of this: {label}",),
-    "compare-number": ("compare the number of {plural} with the number of {other_plural}",),
-    "compare-place": ("starting from this: {other_label}, which way lies this: {label}?",),
+    "position-where": ("tell me the place of this: {label}", "{label}: which quarter of the picture shows it?"),
+    "compare-number": (
+        "compare the number of {plural} with the number of {other_plural}",
+        "{plural} against {other_plural}: say which side has the greater number",
+    ),
+    "compare-place": (
+        "starting from this: {other_label}, which way lies this: {label}?",
+        "tell me the way to this: {label}, from this: {other_label}",
+    ),
 }
 
 # emoji-i2t and emoji-t2i.
 TRAIN_I2T: Final = ("name the thing in the picture", "find the name of this picture")
-HELD_OUT_I2T: Final = ("which words describe what is drawn here?",)
+HELD_OUT_I2T: Final = ("which words describe what is drawn here?", "say what this drawing shows")
 TRAIN_T2I: Final = ("find the picture of this", "retrieve the picture that shows this")
-HELD_OUT_T2I: Final = ("search for a drawing that these words describe",)
+HELD_OUT_T2I: Final = ("search for a drawing that these words describe", "show me what is meant here")
 
 # emoji-union: `<what the query is>-<what is wanted>`; the instruction names the modality that is wanted.
 TRAIN_UNION: Final = {
@@ -139,15 +151,32 @@ TRAIN_UNION: Final = {
     "question-pair": ("answer the question about the picture with a picture and its name",),
 }
 HELD_OUT_UNION: Final = {
-    "text-image": ("search for a drawing without words that shows this",),
-    "text-pair": ("search for a captioned drawing that shows this",),
-    "image-text": ("search for words without a drawing that say what this is",),
-    "image-image": ("search for a drawing without words that shows the same as this one",),
-    "image-pair": ("search for a captioned drawing that shows the same as this one",),
-    "question-text": ("reply to the question in words, without a drawing",),
-    "question-image": ("reply to the question by a drawing without words",),
-    "question-pair": ("reply to the question by a captioned drawing",),
+    "text-image": ("search for a drawing without words that shows this", "show me this in a drawing without a caption"),
+    "text-pair": ("search for a captioned drawing that shows this", "show me this in a drawing that has its caption"),
+    "image-text": ("search for words without a drawing that say what this is", "say in mere words what this shows"),
+    "image-image": (
+        "search for a drawing without words that shows the same as this one",
+        "show me the same in another drawing without a caption",
+    ),
+    "image-pair": (
+        "search for a captioned drawing that shows the same as this one",
+        "show me the same in another drawing that has its caption",
+    ),
+    "question-text": ("reply to the question in words, without a drawing", "reply in mere words to what is asked"),
+    "question-image": (
+        "reply to the question by a drawing without words",
+        "reply to what is asked by a drawing without a caption",
+    ),
+    "question-pair": (
+        "reply to the question by a captioned drawing",
+        "reply to what is asked by a drawing that has its caption",
+    ),
 }
+
+
+def fill(template: str, **fields: str) -> str:
+    """The template with its fields; `{a}` becomes the article that `category` takes."""
+    return template.format(a=article(fields.get("category", "x")), **fields)
 
 
 def article(noun: str) -> str:
