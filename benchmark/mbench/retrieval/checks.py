@@ -1,0 +1,67 @@
+"""What stands between an adapter and a score: embeddings that cannot be scored are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mbench.core.errors import EncodingError, MbenchError, ModelError
+from mbench.core.types import Encoder, Item, Role, Vectors
+
+
+def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role) -> Vectors:
+    """Encode one batch: float32 [n, d], normalised for a cosine model, as the adapter gave them for a dot-product one.
+
+    Raises EncodingError (wrong type or shape, NaN, infinity, zero norm; names the item), MemoryError when the device or
+    the machine is out of memory, and ModelError with the cause for whatever else the adapter raises.
+    """
+    vectors = _called(encoder, items, role)
+    name = encoder.card.id
+    if vectors.ndim != 2 or len(vectors) != len(items) or vectors.shape[1] == 0 or vectors.dtype.kind != "f":
+        raise EncodingError(
+            f"Model {name!r} returned {vectors.dtype} {list(vectors.shape)} for {len(items)} {role} items; expected "
+            f"float32 [{len(items)}, dimension]."
+        )
+    vectors = vectors.astype(np.float32, copy=False)
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    _refuse(~np.isfinite(norms), "NaN or infinity", name, items)
+    _refuse(norms == 0, "a zero vector", name, items)
+    if encoder.card.similarity == "dot":
+        return vectors
+    return normalised(vectors, norms)
+
+
+def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -> Vectors:
+    """Return the vectors [n, d] at unit length, divided in float64 and stored as float32."""
+    if norms is None:
+        norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    return (vectors / norms[:, None]).astype(np.float32)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception of any library means that memory ran out."""
+    return isinstance(error, MemoryError) or "out of memory" in f"{type(error).__name__} {error}".lower()
+
+
+def _called(encoder: Encoder, items: Sequence[Item], role: Role) -> npt.NDArray[np.floating]:
+    try:
+        return np.asarray(encoder.encode(items, role=role))
+    except MbenchError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error) or type(error).__name__ == "OutOfMemoryError":
+            raise MemoryError(str(error)) from None
+        raise ModelError(
+            f"Model {encoder.card.id!r} raised {type(error).__name__} while encoding {role} items {items[0].id!r} to "
+            f"{items[-1].id!r}: {error}"
+        ) from error
+
+
+def _refuse(bad: npt.NDArray[np.bool_], what: str, name: str, items: Sequence[Item]) -> None:
+    if bad.any():
+        raise EncodingError(
+            f"Model {name!r} returned {what} for {int(bad.sum())} of {len(items)} items, first "
+            f"{items[int(np.argmax(bad))].id!r}. Nothing was scored; check the adapter, its dtype and that item."
+        )
