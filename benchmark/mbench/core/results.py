@@ -65,12 +65,17 @@ class Counts(Record):
 
 
 class TaskResult(Record):
-    """One model on one task. `partial` marks results of --limit: no leaderboard takes them."""
+    """One model on one task.
+
+    `partial` marks results of --limit, `variant` those that leave the task's protocol (other instructions): no
+    leaderboard takes either.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     task: TaskRef
     model: ModelRef
     partial: bool = False
+    variant: str = ""
     metrics: dict[str, Value]
     slices: dict[str, dict[str, dict[str, Value]]] = {}
     counts: Counts
@@ -85,6 +90,7 @@ class GroupResult(Record):
     group: str
     model: ModelRef
     partial: bool = False
+    variant: str = ""
     metrics: dict[str, Value]
     tasks: dict[str, TaskRef]
 

@@ -25,10 +25,13 @@ Keys = npt.NDArray[np.uint8]
 
 
 class Store:
-    """The stored vectors of one model in one role. `warn` is told of every shard that had to be set aside."""
+    """The stored vectors of one model in one role, in memory only when `cache` is None.
 
-    def __init__(self, cache: Path, fingerprint: str, role: Role, warn: Callable[[str], None]) -> None:
-        self.folder = cache / fingerprint / role
+    `warn` is told of every shard that had to be set aside.
+    """
+
+    def __init__(self, cache: Path | None, fingerprint: str, role: Role, warn: Callable[[str], None]) -> None:
+        self.folder = None if cache is None else cache / fingerprint / role
         self._warn = warn
         self._vectors: dict[bytes, Vectors] = {}
         self._read()
@@ -41,21 +44,14 @@ class Store:
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Write one shard of new vectors and remember them. Raises OutputError when the cache cannot be written."""
-        from safetensors.numpy import save_file
-
-        packed: Keys = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), KEY_BYTES).copy()
-        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        tensors: dict[str, npt.NDArray[Any]] = {"keys": packed, "vectors": vectors}
-        metadata = {"sha256": _checksum(packed, vectors)}
-        path = self.folder / f"{uuid.uuid4().hex}.safetensors"
-        try:
-            write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
-        except OutputError as error:
-            raise OutputError(f"{error} Free space, choose another --cache, or use --no-cache.") from None
+        if self.folder is not None:
+            _write_shard(self.folder, keys, vectors)
         self._vectors.update(zip(keys, vectors, strict=True))
 
     def _read(self) -> None:
-        for path in sorted(self.folder.glob("*.safetensors")) if self.folder.is_dir() else ():
+        if self.folder is None or not self.folder.is_dir():
+            return
+        for path in sorted(self.folder.glob("*.safetensors")):
             loaded = _read_shard(path)
             if loaded is None:
                 self._warn(f"{path}: damaged shard of embeddings, set aside; its items are encoded again.")
@@ -63,6 +59,20 @@ class Store:
                 continue
             keys, vectors = loaded
             self._vectors.update((key.tobytes(), vector) for key, vector in zip(keys, vectors, strict=True))
+
+
+def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
+    from safetensors.numpy import save_file
+
+    packed: Keys = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), KEY_BYTES).copy()
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    tensors: dict[str, npt.NDArray[Any]] = {"keys": packed, "vectors": vectors}
+    metadata = {"sha256": _checksum(packed, vectors)}
+    path = folder / f"{uuid.uuid4().hex}.safetensors"
+    try:
+        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    except OutputError as error:
+        raise OutputError(f"{error} Free space, choose another --cache, or use --no-cache.") from None
 
 
 def _read_shard(path: Path) -> tuple[Keys, Vectors] | None:

@@ -1,0 +1,34 @@
+"""`mbench score`: metrics for a ranking that was made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbench.core.errors import EXIT_DONE
+
+
+def score_command(
+    task: Annotated[str, typer.Option("-t", "--task", help="The task's id.")],
+    predictions: Annotated[
+        Path, typer.Option("--predictions", help="TREC run, CIRR or CIRCO server JSON, or our ranking Parquet.")
+    ],
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")] = None,
+    task_dir: Annotated[list[Path] | None, typer.Option(help="More folders with task files.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+) -> int:
+    """Score a ranking with a task's judgments: the same numbers that `mbench run` would give for it."""
+    from mbench.cli.console import print_table, results_table
+    from mbench.data.catalog import Catalog
+    from mbench.run.predictions import score_predictions
+    from mbench.run.suite import Outcome
+
+    result = score_predictions(Catalog.read(task_dir or []).task(task), predictions, data_root, seed)
+    if as_json:
+        typer.echo(result.model_dump_json(indent=2))
+    else:
+        print_table(results_table([Outcome(result.model.id, result.task.id, result)]))
+    return EXIT_DONE

@@ -1,0 +1,87 @@
+"""Which model, with which weights, on which machine and libraries a number was made."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import JsonValue
+
+import mbench
+from mbench.core.files import fingerprint
+from mbench.core.results import ModelRef
+from mbench.core.types import Encoder, LoadOptions
+
+LIBRARIES = ("numpy", "torch", "pyarrow", "pillow", "transformers", "safetensors")
+
+
+def model_ref(encoder: Encoder, options: LoadOptions) -> ModelRef:
+    """Return the model as results name it. Its fingerprint covers what the adapter says can change an embedding.
+
+    An adapter that says nothing (`identity`) is fingerprinted by its arguments.
+    """
+    card = encoder.card
+    identity = getattr(encoder, "identity", None)
+    told = dict(identity) if identity else {"args": dict(options.args), "dtype": options.dtype, "seed": options.seed}
+    named = {"id": card.id, "revision": card.revision, "similarity": card.similarity}
+    return ModelRef(id=card.id, revision=card.revision, fingerprint=fingerprint({**named, "told": told}), card=card)
+
+
+def shares_cache(encoder: Encoder) -> bool:
+    """Tell whether stored embeddings may be trusted: only where the adapter names all that can change them."""
+    return bool(getattr(encoder, "identity", None))
+
+
+def now() -> str:
+    """Return the time in UTC to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, JsonValue]:
+    """Return the versions of mbench, Python and the libraries that can move a score, as far as they are installed."""
+    found: dict[str, JsonValue] = {"mbench": mbench.__version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout that mbench runs from, with `+` when it has changes; None outside of one."""
+    root = Path(mbench.__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+" if changed else "")
+
+
+def machine() -> str:
+    """Return the kind of machine in words: system, processor architecture, number of cores."""
+    import os
+
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident memory of this process so far, in bytes, where the system tells."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()

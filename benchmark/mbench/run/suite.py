@@ -1,0 +1,161 @@
+"""Several models on several tasks: what is there already is kept, one failure does not lose the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mbench.core.errors import MbenchError, OutputError, UserError
+from mbench.core.files import write_json
+from mbench.core.results import (
+    GroupResult,
+    ModelRef,
+    TaskResult,
+    read_result,
+    result_folder,
+    write_result,
+)
+from mbench.core.types import LoadOptions, Role
+from mbench.data.catalog import Catalog, Group, Task
+from mbench.models.catalog import load_model
+from mbench.retrieval.encode import Watch
+from mbench.retrieval.store import Store
+from mbench.run.provenance import model_ref, shares_cache
+from mbench.run.settings import RunSettings
+from mbench.run.task import Loaded, evaluate
+from mbench.scoring.aggregate import aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one model on one task or group: a result and its file, or the error."""
+
+    model: str
+    task: str
+    result: TaskResult | GroupResult | None = None
+    path: Path | None = None
+    error: MbenchError | None = None
+    kept: bool = False
+
+
+class Reporter(Watch, Protocol):
+    """Who is told what a run does."""
+
+    def begin(self, model: str, task: str) -> None:
+        """A model starts on a task."""
+
+    def end(self, outcome: Outcome) -> None:
+        """It is done, or it failed."""
+
+    def note(self, message: str) -> None:
+        """Something that the user should know."""
+
+
+def run(
+    models: Sequence[str],
+    tasks: Sequence[Task],
+    groups: Sequence[Group],
+    catalog: Catalog,
+    options: LoadOptions,
+    settings: RunSettings,
+    reporter: Reporter,
+) -> list[Outcome]:
+    """Evaluate every model on every task, then the groups, writing each result as soon as it is there.
+
+    A failing task is reported and the others go on; a model that cannot be loaded fails all of its tasks. Raises
+    OutputError when results cannot be written at all.
+    """
+    outcomes: list[Outcome] = []
+    for name in models:
+        try:
+            model = loaded(name, options, settings, reporter.note)
+        except MbenchError as error:
+            outcomes.append(_told(reporter, Outcome(name, "*", error=error)))
+            continue
+        mine = [_told(reporter, _one(model, task, settings, reporter)) for task in tasks]
+        mine += [_told(reporter, one) for group in groups if (one := _grouped(model, group, catalog, mine, settings))]
+        outcomes += mine
+    return outcomes
+
+
+def loaded(name: str, options: LoadOptions, settings: RunSettings, note: Callable[[str], None]) -> Loaded:
+    """Load a model and open its stores of embeddings. Raises ModelError or UserError."""
+    encoder = load_model(name, options)
+    fingerprint = model_ref(encoder, options).fingerprint
+    cache = settings.cache if shares_cache(encoder) else None
+    roles: tuple[Role, ...] = ("query", "candidate")
+    return Loaded(encoder, options, {role: Store(cache, fingerprint, role, note) for role in roles})
+
+
+def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -> Outcome:
+    card = model.encoder.card
+    folder = result_folder(settings.output, model_ref(model.encoder, model.options))
+    path = folder / f"{task.spec.id}.json"
+    reporter.begin(card.id, task.spec.id)
+    try:
+        kept = _existing(path, model, task, settings)
+        if kept is not None:
+            return Outcome(card.id, task.spec.id, kept, path, kept=True)
+        result, evidence = evaluate(model, task, settings, reporter)
+        return Outcome(card.id, task.spec.id, result, write_result(folder, result, evidence))
+    except OutputError:
+        raise
+    except MbenchError as error:
+        return Outcome(card.id, task.spec.id, error=error)
+
+
+def _existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> TaskResult | None:
+    """Return the result that is already there and is what would be computed now.
+
+    Raises UserError rather than replace an official result by a partial or varied one.
+    """
+    if settings.overwrite or not path.is_file():
+        return None
+    try:
+        there = read_result(path)
+    except MbenchError:
+        return None
+    if not isinstance(there, TaskResult):
+        return None
+    same_task = there.task.fingerprint == task.fingerprint
+    same_model = there.model.fingerprint == model_ref(model.encoder, model.options).fingerprint
+    wanted = (settings.variant, settings.limit, settings.seed)
+    if same_task and same_model and (there.variant, there.run.get("limit"), there.run.get("seed")) == wanted:
+        return there
+    if not there.partial and not there.variant and (settings.variant or settings.limit is not None):
+        raise UserError(
+            f"{path} holds a complete official result, which --limit or --instructions would replace; "
+            "choose another --output, or say --overwrite."
+        )
+    return None
+
+
+def _grouped(
+    model: Loaded, group: Group, catalog: Catalog, outcomes: Sequence[Outcome], settings: RunSettings
+) -> Outcome | None:
+    """Average a group whose every task has a result; write it beside them."""
+    results = {o.task: o.result for o in outcomes if isinstance(o.result, TaskResult)}
+    members = catalog.tasks([group.id])
+    values = aggregate(group.spec, results)
+    if not values or any(task.spec.id not in results for task in members):
+        return None
+    ref: ModelRef = model_ref(model.encoder, model.options)
+    mine = {task.spec.id: results[task.spec.id] for task in members}
+    result = GroupResult(
+        group=group.id,
+        model=ref,
+        partial=any(r.partial for r in mine.values()),
+        variant=settings.variant,
+        metrics=values,
+        tasks={name: r.task for name, r in mine.items()},
+    )
+    path = result_folder(settings.output, ref) / f"{group.id}.json"
+    write_json(path, result.model_dump(mode="json"))
+    return Outcome(ref.id, group.id, result, path)
+
+
+def _told(reporter: Reporter, outcome: Outcome) -> Outcome:
+    reporter.end(outcome)
+    return outcome
