@@ -1,0 +1,49 @@
+# Every target works from a fresh clone: it makes .venv and installs mbench with the tested versions first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RESULTS ?= results
+
+.PHONY: help demo test lint site bench emoji-data train-tiny clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(STAMP) ## evaluate the two embedded models on the emoji suite and build the site
+	$(BIN)/mbench run -m tiny,tiny-dual -t emoji -o $(RESULTS)
+	$(BIN)/mbench leaderboard build --results $(RESULTS) -o leaderboard/site
+	@echo "Open leaderboard/site/index.html in a browser; the numbers are in $(RESULTS)/."
+
+test: $(STAMP) lint ## style, types, layers and the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+site: $(STAMP) ## rebuild the site from results/ and submissions/
+	$(BIN)/mbench leaderboard build -o leaderboard/site
+
+bench: $(STAMP) ## measure speed against the alternatives; one JSON line a figure
+	for file in benchmark/bench/*.py; do $(BIN)/python $$file; done
+
+emoji-data: $(STAMP) ## maintainers: rebuild the emoji data from the pinned packages
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[data]"
+	$(BIN)/python -m tools.emoji.build --out tasks/emoji/data --cache build/emoji
+	$(BIN)/python -m tools.emoji.pin
+
+train-tiny: $(STAMP) ## maintainers: train the embedded models again
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[data]"
+	$(BIN)/python -m tools.tiny.train
+
+clean: ## remove what was built
+	rm -rf $(VENV) build dist leaderboard/site
