@@ -52,7 +52,7 @@ def _tones(rows: Mapping[str, Emoji]) -> Iterator[Change]:
 def gender_sibling(code: str) -> str | None:
     """The same emoji with man and woman swapped, whether or not a style draws it; None where no gender is stated."""
     first, _, rest = code.partition("-")
-    if code.split("-")[-1] in SIGNS:
+    if code.endswith(SIGNS):
         return code[:-4] + SIGNS[1 - SIGNS.index(code[-4:])]
     for pair in PAIRS:
         if first in pair:
