@@ -1,6 +1,6 @@
 """Embeddings that were computed once: append-only shards of (content key, vector), kept per model and role.
 
-`<cache>/<model fingerprint>/<role>/<number>.safetensors` holds `keys` uint8 [n, 32], `vectors` float32 [n, d] and a
+`<cache>/<model fingerprint>/<role>/<number>.safetensors` holds `keys` uint8 [n, length], `vectors` float32 [n, d] and a
 checksum over both. A shard appears whole or not at all; one that is damaged is set aside and its contents are encoded
 again. Several processes may add shards at the same time: their names never collide.
 """
@@ -20,7 +20,6 @@ from mbench.core.errors import OutputError
 from mbench.core.files import write_atomically
 from mbench.core.types import Role, Vectors
 
-KEY_BYTES = 32
 Keys = npt.NDArray[np.uint8]
 
 
@@ -64,7 +63,7 @@ class Store:
 def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
     from safetensors.numpy import save_file
 
-    packed: Keys = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), KEY_BYTES).copy()
+    packed: Keys = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1).copy()
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     tensors: dict[str, npt.NDArray[Any]] = {"keys": packed, "vectors": vectors}
     metadata = {"sha256": _checksum(packed, vectors)}
