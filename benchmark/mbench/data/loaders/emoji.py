@@ -1,0 +1,165 @@
+"""Questions, candidates and small pictures in three Parquet files: the emoji suite, and data sets of users.
+
+The columns are described in tasks/emoji/data/README.md. Scenes of four pictures are put together when they are opened.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mbench.core.errors import DataError, listed, nearest
+from mbench.core.specs import Strict, TaskSpec, spec_from
+from mbench.core.types import EvalData, Judgments, Sets
+from mbench.data.images import SCENE, SEPARATOR, TileImages
+from mbench.data.judging import groups_of, sets_of, tags_of
+from mbench.data.loading import SourceFiles
+from mbench.data.table import ArrowTable
+
+TEXT, LIST = pa.string(), pa.list_(pa.string())
+TAG = "tag_"
+PICTURES = {"id": TEXT, "size": pa.int32(), "pixels": pa.binary()}
+CANDIDATES = {"id": TEXT, "text": TEXT, "tiles": LIST, "modality": TEXT}
+QUERIES = {"id": TEXT, "relevant": LIST}
+OPTIONAL = {"text": TEXT, "instruction": TEXT, "tiles": LIST, "target": LIST, "exclude": LIST, "gallery": LIST}
+OPTIONAL |= {"subset": LIST, "group": TEXT, "paraphrases": LIST, "opposite": TEXT}
+MODALITIES = {"text": (True, False), "image": (False, True), "image,text": (True, True)}
+
+
+class EmojiOptions(Strict):
+    """`source.options` of this loader: file names, and the field that a query's paraphrases and opposite put anew."""
+
+    queries: str
+    candidates: str
+    pictures: str | None = None
+    rewords: Literal["instruction", "text"] = "instruction"
+
+
+def load(spec: TaskSpec, files: SourceFiles) -> EvalData:
+    """Read a task. Raises SpecError for wrong options and DataError, with file and column, for wrong files."""
+    options: EmojiOptions = spec_from(EmojiOptions, spec.source.options, f"{spec.id}: source.options")
+    pictures = read_pictures(files.path(options.pictures)) if options.pictures else None
+    candidates = _candidates(files.path(options.candidates), pictures, f"the candidates of {spec.id}")
+    path = files.path(options.queries)
+    columns = read_columns(path, QUERIES, OPTIONAL, free=TAG)
+    queries = _table(columns, pictures, f"the queries of {spec.id}")
+    queries = ArrowTable(
+        queries.columns.append_column("rewords", pa.repeat(options.rewords, len(queries))), pictures, queries.name
+    )
+    return EvalData(queries, candidates, _judgments(queries, candidates))
+
+
+def read_pictures(path: Path) -> TileImages:
+    """Read a table of square RGB pictures of one size (columns id, size, pixels). Raises DataError."""
+    state = path.stat()
+    return _pictures(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _pictures(path: Path, size: int, modified: int) -> TileImages:
+    """Kept for the next task of the family; size and time of change are there for the cache alone."""
+    table = read_columns(path, PICTURES, {}, free="")
+    sides = pc.unique(table["size"]).to_pylist()
+    if len(sides) != 1 or not isinstance(sides[0], int) or sides[0] < 1:
+        raise DataError(f"{path}: all pictures must have one size of at least 1 pixel; found {listed(sides)}.")
+    lengths = pc.unique(pc.binary_length(table["pixels"])).to_pylist()
+    if lengths != [sides[0] ** 2 * 3]:
+        raise DataError(f"{path}: {sides[0]} x {sides[0]} RGB pixels are {sides[0] ** 2 * 3} bytes; found {lengths}.")
+    names = table["id"].to_pylist()
+    if len(set(names)) != len(names) or any(SEPARATOR in name or not name for name in names):
+        raise DataError(f"{path}: picture ids must be unique, not empty and without {SEPARATOR!r}.")
+    return TileImages(dict(zip(names, table["pixels"].to_pylist(), strict=True)), sides[0])
+
+
+def read_columns(path: Path, required: dict[str, Any], optional: dict[str, Any], free: str) -> pa.Table:
+    """Read a Parquet file and cast its columns to the expected types.
+
+    Columns whose name begins with `free` are lists of text. Raises DataError that names the file and the column: not
+    Parquet, a column that lacks, is unknown, or holds another type.
+    """
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+    expected = required | {name: kind for name, kind in optional.items() if name in table.column_names}
+    for name in required:
+        if name not in table.column_names:
+            raise DataError(f"{path}: the column {name!r} is missing; found {listed(table.column_names, 20)}.")
+    for name in table.column_names:
+        if not name.startswith(free) and name not in expected:
+            near = nearest(name, [*required, *optional])
+            raise DataError(f"{path}: unknown column {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+    if free:
+        expected |= {name: LIST for name in table.column_names if name.startswith(free)}
+    return pa.table({name: _cast(table[name], kind, name, path) for name, kind in expected.items()})
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, path: Path) -> pa.Array:
+    try:
+        return column.cast(kind).combine_chunks()
+    except pa.ArrowException:
+        raise DataError(f"{path}: the column {name!r} must be {kind}, but it is {column.type}.") from None
+
+
+def _candidates(path: Path, pictures: TileImages | None, name: str) -> ArrowTable:
+    columns = read_columns(path, CANDIDATES, {}, free=TAG)
+    table = _table(columns, pictures, name)
+    has_text = pc.is_valid(table.array("text")).to_pylist()
+    has_image = pc.is_valid(table.array("image")).to_pylist()
+    for row, stated in enumerate(table.column("modality")):
+        if MODALITIES.get(str(stated)) != (has_text[row], has_image[row]):
+            key = table.ids(np.array([row]))[0]
+            raise DataError(
+                f"{path}: candidate {key!r} is stated to be {stated!r}, but its text "
+                f"{'is there' if has_text[row] else 'is null'} and its tiles are "
+                f"{'there' if has_image[row] else 'null'}."
+            )
+    return table
+
+
+def _table(columns: pa.Table, pictures: TileImages | None, name: str) -> ArrowTable:
+    kept = {key: columns[key] for key in columns.column_names if key != "tiles"}
+    if "tiles" in columns.column_names:
+        kept["image"] = _references(columns, name)
+    table = ArrowTable.of(kept, name=name, pictures=pictures)
+    table.check_images()
+    return table
+
+
+def _references(columns: pa.Table, name: str) -> pa.Array:
+    tiles = columns["tiles"].combine_chunks()
+    lengths = np.asarray(pc.fill_null(tiles.value_lengths(), 1))
+    wrong = np.flatnonzero((lengths != 1) & (lengths != SCENE))
+    if len(wrong):
+        key = columns["id"][int(wrong[0])].as_py()
+        raise DataError(f"{name}: {key!r} has {lengths[wrong[0]]} tiles; a picture is made of 1 or {SCENE}.")
+    if not all(pc.fill_null(pc.binary_join(tiles, ""), "-").to_pylist()):
+        raise DataError(f"{name}: a row has no picture in any of its tiles; write null where there is none.")
+    return pc.binary_join(tiles, SEPARATOR)
+
+
+def _judgments(queries: ArrowTable, candidates: ArrowTable) -> Judgments:
+    names = queries.columns.column_names
+    found: dict[str, Sets] = {
+        name: sets_of(queries.array(name), queries, candidates, name)
+        for name in ("relevant", "target", "exclude", "gallery", "subset")
+        if name in names and queries.array(name).null_count < len(queries)
+    }
+    tags = {name.removeprefix(TAG): tags_of(queries.array(name)) for name in names if name.startswith(TAG)}
+    return Judgments(
+        labels={name: found[name] for name in ("relevant", "target") if name in found},
+        exclude=_unless_empty(found.get("exclude")),
+        pools={name: found[name] for name in ("gallery", "subset") if name in found},
+        tags=tags,
+        groups=groups_of(queries.array("group")) if queries.array("group").null_count < len(queries) else None,
+    )
+
+
+def _unless_empty(sets: Sets | None) -> Sets | None:
+    return sets if sets is not None and len(sets.rows) else None
