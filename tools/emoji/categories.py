@@ -122,8 +122,8 @@ CATEGORIES = (
     Category(
         "office item",
         "office items",
-        ("office", "writing", "book-paper", "mail", "money"),
-        _labels("treasure chest, label, crayon, paintbrush"),
+        ("office", "writing", "book-paper", "mail"),
+        _labels("label, crayon, paintbrush"),
     ),
     Category(
         "electronic device",

@@ -138,8 +138,8 @@ def _subset_problems(query: Row, relevant: set[str]) -> Iterator[str]:
         yield f"{query['id']}: the subset lacks the target"
     if subset & set(query["exclude"]):
         yield f"{query['id']}: the subset has the excluded picture"
-    if subset <= relevant or not 3 <= len(subset) <= 10:
-        yield f"{query['id']}: a subset of {len(subset)} with {len(subset & relevant)} right"
+    if len(subset & relevant) != 1 or not 3 <= len(subset) <= 10:
+        yield f"{query['id']}: a subset of {len(subset)} with {len(subset & relevant)} right, expected one"
 
 
 def check_groups(task: Loaded) -> Iterator[str]:

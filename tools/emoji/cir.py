@@ -81,7 +81,7 @@ def question(maker: CirMaker, change: Change, reference: str, target: str, numbe
         relevant=(target, *sorted(relevant - {target})),
         target=(target,),
         exclude=(reference,),
-        subset=near_variants(maker, change, reference, target),
+        subset=near_variants(maker, change, reference, target, relevant),
         paraphrases=tuple(
             other + (maker.random.choice(HELD_OUT_ANY_TONE) if open_tone else "")
             for other in wording.paraphrases(value=change.value)
@@ -90,25 +90,31 @@ def question(maker: CirMaker, change: Change, reference: str, target: str, numbe
     )
 
 
-def near_variants(maker: CirMaker, change: Change, reference: str, target: str) -> tuple[str, ...]:
-    """The target and seven close pictures: other tones, the same tone of close concepts, the other style."""
-    circles = [maker.family(target), maker.family(reference), neighbours(maker, reference, target)]
+def near_variants(maker: CirMaker, change: Change, reference: str, target: str, relevant: set[str]) -> tuple[str, ...]:
+    """The target and seven close pictures that are wrong: tones of it and of the reference, and close concepts.
+
+    Some of them show what the text says and some what the reference shows, so neither alone finds the target.
+    """
+    circles = [_shuffled(maker, target), _shuffled(maker, reference), neighbours(maker, reference, target)]
+    if change.kind == "tone":
+        circles[1] = neighbours(maker, target, target)
     if change.kind == "style":
-        circles = [maker.family(target), maker.family(reference)]
-        circles += [neighbours(maker, reference, target), neighbours(maker, reference, reference)]
-    taken = [target]
-    for circle in circles:
-        others = [picture for picture in circle if picture not in taken and picture != reference]
-        taken += maker.random.sample(others, min(FROM_EACH, len(others)))
-    rest = [picture for circle in circles for picture in circle if picture not in taken and picture != reference]
-    taken += list(unique(rest))[: max(0, SUBSET_SIZE - len(taken))]
-    chosen = taken[:SUBSET_SIZE]
+        circles.append(neighbours(maker, reference, reference))
+    wrong = [[picture for picture in circle if picture not in {reference, *relevant}] for circle in circles]
+    first = [picture for circle in wrong for picture in circle[:FROM_EACH]]
+    rest = [picture for circle in wrong for picture in circle[FROM_EACH:]]
+    chosen = [target, *list(unique(first + rest))[: SUBSET_SIZE - 1]]
     maker.random.shuffle(chosen)
     return tuple(chosen)
 
 
+def _shuffled(maker: CirMaker, picture: str) -> list[str]:
+    family = maker.family(picture)
+    return maker.random.sample(family, len(family))
+
+
 def neighbours(maker: CirMaker, reference: str, target: str) -> list[str]:
-    """Pictures of the same subgroup in the reference's tone, those that share a name with the target first."""
+    """Pictures in the reference's tone and the target's style: of its subgroup and sharing words with its name first."""
     style, code = target.split(":")
     goal, tones = maker.rows[code], maker.rows[reference.split(":")[1]].tones
     words = set(goal.label.split())
@@ -116,10 +122,10 @@ def neighbours(maker: CirMaker, reference: str, target: str) -> list[str]:
         row
         for rows in maker.by_base.values()
         for row in rows
-        if row.subgroup == goal.subgroup and row.tones == tones and row.base != goal.base
+        if row.group == goal.group and row.tones == tones and row.base != goal.base
         if style == "noto" or (row.in_flat and row.base in maker.flat_concepts)
     ]
-    close.sort(key=lambda row: (-len(words & set(row.label.split())), row.hex))
+    close.sort(key=lambda row: (row.subgroup != goal.subgroup, -len(words & set(row.label.split())), row.hex))
     return [f"{style}:{row.hex}" for row in close[:8]]
 
 

@@ -143,16 +143,23 @@ def _same_category(maker: VqaMaker, row: Emoji, avoid: Sequence[Emoji]) -> Emoji
 
 
 def position_label(maker: VqaMaker, number: int) -> Query:
-    """What is in a corner. For every object of the scene the list has one more of its category."""
-    scene = maker.scenes.plain(number)
-    cell, other = maker.random.sample(list(scene.objects), 2)
-    offered = list(scene.objects.values())
-    for row in scene.objects.values():
-        offered.append(_same_category(maker, row, offered))
+    """What is in a corner. For every object of the scene the list has one more of its category.
+
+    The right id is the highest of the list in one question of eight: a tie, which goes to it, is
+    worth no more than chance.
+    """
+    while True:
+        scene = maker.scenes.plain(number)
+        cell, other = maker.random.sample(list(scene.objects), 2)
+        offered = list(scene.objects.values())
+        for row in scene.objects.values():
+            offered.append(_same_category(maker, row, offered))
+        right = scene.objects[cell]
+        if (right.hex == max(row.hex for row in offered)) == (number % 8 == 0):
+            break
     answers = [maker.label(row) for row in offered]
-    right = maker.label(scene.objects[cell])
     fields, opposite = {"position": POSITIONS[cell]}, {"position": POSITIONS[other]}
-    return maker.query("position-label", number, scene, right, answers, fields, opposite)
+    return maker.query("position-label", number, scene, maker.label(right), answers, fields, opposite)
 
 
 def position_where(maker: VqaMaker, number: int) -> Query:
@@ -170,7 +177,7 @@ def position_where(maker: VqaMaker, number: int) -> Query:
 
 def compare_number(maker: VqaMaker, number: int) -> Query:
     """Of which category there are more; first, second and neither equally often."""
-    first, second = maker.scenes.categories(2)
+    first, second = sorted(maker.scenes.categories(2), key=lambda name: PLURALS[name], reverse=number // 3 % 2 == 0)
     counts = maker.random.choice(COUNTS[number % 3])
     scene = maker.scene([first] * counts[0] + [second] * counts[1], "compare-number", number)
     answers = [maker.answer("equally many"), *(maker.answer(f"more {PLURALS[name]}") for name in (first, second))]
