@@ -7,25 +7,39 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
 from mbench.core.results import GroupResult, TaskResult, Value
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from mbench.run.dry import Estimate
     from mbench.run.suite import Outcome
+
+
+class SpeedColumn(ProgressColumn):
+    """Items a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the speed, nothing while it is not known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 class ConsoleReporter:
     """Tells on standard error what a run does. On a terminal a bar shows items, speed and the time that remains."""
 
     def __init__(self, quiet: bool = False) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            SpeedColumn(),
+            TimeRemainingColumn(),
+        )
         shown = not quiet and self._console.is_terminal
         self._bar = Progress(*columns, console=self._console, transient=True, disable=not shown)
         self._phase = self._bar.add_task("", visible=False)
@@ -70,19 +84,6 @@ class ConsoleReporter:
         self._console.print(text, markup=False)
 
 
-def _Speed() -> object:  # noqa: N802
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
-
-    class Speed(ProgressColumn):
-        """Items a second."""
-
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
-
-    return Speed()
-
-
 def percent(value: Value) -> str:
     """Return a fraction as percent with two decimals."""
     return f"{100 * value.value:.2f}"
@@ -97,11 +98,9 @@ def interval(value: Value) -> str:
 
 def results_table(outcomes: Sequence[Outcome]) -> Table:
     """Return one row a metric: model, task, metric, value, interval, n, seconds."""
-    from rich.table import Table
-
     table = Table(title="Scores in percent, with 95% intervals", title_justify="left")
-    for name, justify in (("model", "left"), ("task", "left"), ("metric", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("model", "task", "metric"):
+        table.add_column(name, overflow="fold")
     for name in ("value", "95% interval", "n", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for outcome in outcomes:
@@ -131,8 +130,6 @@ def _seconds(result: TaskResult | GroupResult) -> str:
 
 def estimates_table(estimates: Sequence[Estimate]) -> Table:
     """Return one row a model and task: what would be encoded, and about how long it would take."""
-    from rich.table import Table
-
     table = Table(title="What would be encoded (nothing was written)", title_justify="left")
     for name in ("model", "task"):
         table.add_column(name)
@@ -146,7 +143,5 @@ def estimates_table(estimates: Sequence[Estimate]) -> Table:
 
 def print_table(table: Table) -> None:
     """Print a table on standard output, as wide as it needs to be where there is no terminal."""
-    from rich.console import Console
-
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(table, markup=False)

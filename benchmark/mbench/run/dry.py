@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mbench.core.types import ItemTable, Rendering, Role
+from mbench.core.types import ItemTable, Rendering, Role, Rows
 from mbench.data.catalog import Task
 from mbench.retrieval.checks import encode_checked
 from mbench.retrieval.encode import plan
@@ -62,7 +62,7 @@ def estimate(model: Loaded, task: Task, settings: RunSettings) -> Estimate:
     )
 
 
-def _sampled(model: Loaded, table: ItemTable, role: Role, rows: np.ndarray) -> tuple[float, int]:  # type: ignore[type-arg]
+def _sampled(model: Loaded, table: ItemTable, role: Role, rows: Rows) -> tuple[float, int]:
     """Return the seconds an item took in a spread sample of `rows`, and the embeddings' dimension."""
     if not len(rows):
         return 0.0, 0

@@ -138,7 +138,7 @@ def _grouped(
     """Average a group whose every task has a result; write it beside them."""
     results = {o.task: o.result for o in outcomes if isinstance(o.result, TaskResult)}
     members = catalog.tasks([group.id])
-    values = aggregate(group.spec, results)
+    values = aggregate(group.spec, results, catalog)
     if not values or any(task.spec.id not in results for task in members):
         return None
     ref: ModelRef = model_ref(model.encoder, model.options)
