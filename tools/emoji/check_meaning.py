@@ -75,6 +75,7 @@ def _asks_for(label: str, text: str) -> bool:
 
 
 def _place_holds(text: str, labels: list[str | None], answer: str) -> bool:
-    named = [cell for cell, label in enumerate(labels) if label and _asks_for(label, text)]
+    named = {cell for cell, label in enumerate(labels) if label and _asks_for(label, text)}
+    anchors = {cell for cell in named if re.search(rf"(?:from|side of) this: {re.escape(str(labels[cell]))}", text)}
     step = {"left of it": -1, "right of it": 1, "above it": -2, "below it": 2}[answer]
-    return any(asked - anchor == step for asked in named for anchor in named)
+    return [asked - anchor for asked in named - anchors for anchor in anchors] == [step]

@@ -114,7 +114,7 @@ def _shuffled(maker: CirMaker, picture: str) -> list[str]:
 
 
 def neighbours(maker: CirMaker, reference: str, target: str) -> list[str]:
-    """Pictures in the reference's tone and the target's style: of its subgroup and sharing words with its name first."""
+    """Pictures of the target's style in the reference's tone, those nearest to the target in kind and name first."""
     style, code = target.split(":")
     goal, tones = maker.rows[code], maker.rows[reference.split(":")[1]].tones
     words = set(goal.label.split())

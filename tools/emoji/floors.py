@@ -14,14 +14,10 @@ SLICES = {"emoji-ctrl": "kind", "emoji-cir": "change", "emoji-cls": "level", "em
 Floor = Callable[[Loaded, list[Row]], float]
 
 
-def pool(task: Loaded, query: Row) -> list[str]:
-    """Ids that a query ranks."""
-    return [code for code in query["gallery"] or task.by_id if code not in set(query["exclude"])]
-
-
 def chance(task: Loaded, queries: list[Row]) -> float:
     """Expected hit@1 of a random ranking."""
-    return fmean(len(query["relevant"]) / len(pool(task, query)) for query in queries)
+    ranked = (len(query["gallery"] or task.by_id) - len(query["exclude"]) for query in queries)
+    return fmean(len(query["relevant"]) / size for query, size in zip(queries, ranked, strict=True))
 
 
 def subset_chance(_: Loaded, queries: list[Row]) -> float:
@@ -31,8 +27,11 @@ def subset_chance(_: Loaded, queries: list[Row]) -> float:
 
 
 def constant(task: Loaded, queries: list[Row]) -> float:
-    """hit@1 where all candidates tie: the highest id comes first."""
-    return fmean(max(pool(task, query)) in query["relevant"] for query in queries)
+    """hit@1 where all candidates tie: the highest id that is not excluded comes first."""
+    every = sorted(task.by_id, reverse=True)
+    ranked = (sorted(query["gallery"], reverse=True) if query["gallery"] else every for query in queries)
+    first = (next(c for c in codes if c not in query["exclude"]) for query, codes in zip(queries, ranked, strict=True))
+    return fmean(code in query["relevant"] for query, code in zip(queries, first, strict=True))
 
 
 def best_guess(_: Loaded, queries: list[Row]) -> float:
