@@ -1,10 +1,11 @@
 """Small rankings and judgments for the tests of the scoring room."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from mbench.core.specs import MetricSpec
+from mbench.core.specs import MetricSpec, TaskSpec
 from mbench.core.types import Floats, Rankings, Sets
 
 
@@ -31,3 +32,22 @@ def labels(rows: Sequence[Sequence[int]], grades: Sequence[Sequence[float]] | No
 
 def floats(values: Sequence[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def task(metrics: Sequence[str], **keys: Any) -> TaskSpec:
+    """Declare a task with `metrics`, the first of them primary; `keys` as in a task's file."""
+    declared = {
+        "id": "some-task",
+        "version": 1,
+        "protocol": "official",
+        "description": "A task of the tests.",
+        "kind": "retrieval",
+        "source": {"loader": "none"},
+        "query": {"modality": "text"},
+        "candidates": {"modality": "text"},
+        "metrics": list(metrics),
+        "primary": metric(metrics[0]).key,
+        "license": "MIT",
+        "citation": "None.",
+    }
+    return TaskSpec.model_validate(declared | keys)

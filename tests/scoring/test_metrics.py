@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.scoring.helpers import floats, labels, metric, rankings
 
 from mbench.core.errors import DataError, PredictionError
 from mbench.core.types import Judgments, Rankings, Sets
 from mbench.metrics import evaluate, evaluate_all
 from mbench.scoring import metrics as module
-from tests.scoring.helpers import floats, labels, metric, rankings
 
 CASES = json.loads((Path(__file__).parent / "cases" / "metrics.json").read_text())
 NAMES = ("hit", "recall", "map", "map_trec", "ndcg", "mrr")
@@ -55,9 +55,7 @@ def by_loop(name: str, k: int, ranked: list[int], relevant: list[int]) -> float:
 
 
 @given(judged_rankings(), st.integers(1, 15))
-def test_looking_up_all_queries_at_once_confuses_queries(
-    data: tuple[list[list[int]], list[list[int]]], k: int
-) -> None:
+def test_looking_up_all_queries_at_once_confuses_queries(data: tuple[list[list[int]], list[list[int]]], k: int) -> None:
     for name in NAMES:
         found = evaluate(metric(f"{name}@{k}"), rankings(data[0]), labels(data[1]))
         np.testing.assert_allclose(found, [by_loop(name, k, *row) for row in zip(*data, strict=True)], rtol=1e-12)
@@ -84,9 +82,7 @@ def test_the_order_of_queries_or_of_labels_moves_a_score(
 
 
 @given(judged_rankings(), st.randoms(use_true_random=False))
-def test_the_numbering_of_candidates_moves_a_score(
-    data: tuple[list[list[int]], list[list[int]]], random: Any
-) -> None:
+def test_the_numbering_of_candidates_moves_a_score(data: tuple[list[list[int]], list[list[int]]], random: Any) -> None:
     number = random.sample(range(1000), 20)
     for name in NAMES:
         spec = metric(f"{name}@5")

@@ -10,10 +10,10 @@ import numpy as np
 import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.scoring.helpers import labels, metric, rankings
 
 from mbench.core.types import Floats, Rankings
 from mbench.metrics import evaluate
-from tests.scoring.helpers import labels, metric, rankings
 
 TREC = {"recall": "recall", "map_trec": "map_cut", "ndcg": "ndcg_cut", "hit": "success", "mrr": "recip_rank"}
 RANX = {"hit": "hit_rate", "recall": "recall", "map_trec": "map", "ndcg": "ndcg", "mrr": "mrr"}
