@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mbench.core.errors import DataError, listed
 from mbench.core.specs import MetricSpec, TaskSpec
 from mbench.core.types import MAIN_POOL, EvalData, ItemTable, Rows, Sets
-
-GALLERY = "gallery"
+from mbench.data.judging import GALLERY
 
 
 def check_data(spec: TaskSpec, data: EvalData) -> None:
@@ -43,7 +43,7 @@ def _check_sizes(spec: TaskSpec, data: EvalData) -> None:
         raise DataError(f"{spec.id}: groups of {len(groups)} queries for {found['queries']} queries.")
 
 
-def _check_modalities(task: str, what: str, declared: list[str], table: ItemTable) -> None:
+def _check_modalities(task: str, what: str, declared: Sequence[str], table: ItemTable) -> None:
     found = table.modalities()
     if found != set(declared):
         raise DataError(
@@ -123,7 +123,7 @@ def _shared(some: Sets, others: Sets, candidates: int) -> Rows:
     return np.bincount(owner[inside], minlength=len(some)).astype(np.int64)
 
 
-def _refuse(task: str, wrong: np.ndarray[tuple[int], np.dtype[np.bool_]], data: EvalData, what: str) -> None:
+def _refuse(task: str, wrong: npt.NDArray[np.bool_], data: EvalData, what: str) -> None:
     rows = np.flatnonzero(wrong).astype(np.int64)
     if len(rows):
         names = listed(map(repr, data.queries.ids(rows)))

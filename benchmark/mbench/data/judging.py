@@ -10,6 +10,9 @@ from mbench.core.errors import DataError
 from mbench.core.types import Rows, Sets, Tags
 from mbench.data.table import ArrowTable
 
+GALLERY = "gallery"
+"""Name of the pool that the main ranking of a query is restricted to, where a task has one."""
+
 
 def sets_of(lists: pa.ListArray, queries: ArrowTable, candidates: ArrowTable, what: str) -> Sets:
     """Return the candidate rows that a column of id lists names, one set a query; null is an empty set.

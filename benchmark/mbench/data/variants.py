@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from mbench.core.errors import UserError, nearest
 from mbench.core.types import EvalData, ItemTable, Rendering, Rows
@@ -52,7 +53,7 @@ def with_instructions(data: EvalData, mode: str, seed: int = 0) -> EvalData:
     )
 
 
-def has_opposite(queries: ItemTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def has_opposite(queries: ItemTable) -> npt.NDArray[np.bool_]:
     """Return [n_q] which queries have an opposite question."""
     return np.array([value is not None for value in queries.column("opposite")], dtype=np.bool_)
 
