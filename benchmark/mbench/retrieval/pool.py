@@ -1,0 +1,110 @@
+"""The candidates that may still be among the k best of their query, with bounds of their scores.
+
+Invariant: whatever was added and is no longer here cannot be among the k best, because k candidates of the same query
+beat it for certain: their lower bounds exceed its upper bound, or their exact scores and tie ranks win. `low` is the
+k-th largest lower bound of a query; a candidate whose upper bound is below it may be dropped, or never be added.
+When the bounds alone leave too many (dense ties), all that is left is scored exactly and cut to k a query by score
+and tie rank, so the pool never outgrows its limit for long, whatever the data.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mbench.core.types import Floats, Rows
+from mbench.retrieval.pairs import Scored, TieOrder, first_k, place_in_query
+
+SMALLEST_LIMIT = 4096
+"""Fewer entries than this are not worth settling."""
+
+Scorer = Callable[[Rows, Rows], Floats]
+"""Canonical scores of pairs: (query rows, candidate rows) -> float64 [m]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Pairs that a filter could not drop, with lower <= canonical score <= upper. All arrays have the same length."""
+
+    queries: Rows
+    candidates: Rows
+    lower: Floats
+    upper: Floats
+
+    def take(self, chosen: Rows) -> Found:
+        """Return the chosen entries (positions)."""
+        return Found(self.queries[chosen], self.candidates[chosen], self.lower[chosen], self.upper[chosen])
+
+    @staticmethod
+    def joined(parts: list[Found]) -> Found:
+        """Return all entries of all parts."""
+        columns = zip(*[(p.queries, p.candidates, p.lower, p.upper) for p in parts], strict=True)
+        return Found(*(np.concatenate(column) for column in columns))
+
+    @staticmethod
+    def exactly(scored: Scored) -> Found:
+        """Return scored pairs, whose bounds are their scores."""
+        return Found(scored.queries, scored.candidates, scored.scores, scored.scores)
+
+
+class Pool:
+    """Collects what the filters leave for a block of queries; safe to add to from several threads."""
+
+    def __init__(self, n_queries: int, k: int, ties: TieOrder, scorer: Scorer) -> None:
+        self.low = np.full(n_queries, -np.inf)
+        self._k, self._ties, self._scorer = k, ties, scorer
+        self._limit = max(2 * k * n_queries, SMALLEST_LIMIT)
+        self._size = 0
+        nothing = np.zeros(0, dtype=np.int64)
+        self._parts = [Found(nothing, nothing, np.zeros(0), np.zeros(0))]
+        self._lock = threading.Lock()
+
+    def raise_low(self, queries: slice, values: Floats) -> None:
+        """Take notice that k candidates of each of `queries` score at least `values`."""
+        with self._lock:
+            np.maximum(self.low[queries], values, out=self.low[queries])
+
+    def add(self, found: Found) -> None:
+        """Add pairs; settles when the pool has grown past its limit."""
+        with self._lock:
+            self._parts.append(found)
+            self._size += len(found.queries)
+            if self._size > self._limit:
+                self._settle()
+
+    def finish(self) -> Scored:
+        """Return the first k pairs of each query by canonical score and tie rank; the pool is then done with."""
+        with self._lock:
+            rest = self._drop(self._sharpen(self._drop(Found.joined(self._parts))))
+            return self._exact(rest)
+
+    def _settle(self) -> None:
+        rest = self._drop(Found.joined(self._parts))
+        if len(rest.queries) > self._limit * 3 // 4:
+            rest = Found.exactly(self._exact(rest))
+        self._parts, self._size = [rest], len(rest.queries)
+
+    def _drop(self, found: Found) -> Found:
+        """Raise `low` to the k-th largest lower bounds and drop what lies below; the rest is sorted by query."""
+        order = np.argsort(-found.lower)
+        found = found.take(order[np.argsort(found.queries[order].astype(np.uint16), kind="stable")])
+        kth = np.flatnonzero(place_in_query(found.queries) == self._k - 1)
+        at = found.queries[kth]
+        self.low[at] = np.maximum(self.low[at], found.lower[kth])
+        return found.take(np.flatnonzero(found.upper >= self.low[found.queries]))
+
+    def _sharpen(self, found: Found) -> Found:
+        """Score the likely winners (the k largest lower bounds, which come first) exactly: that raises `low`."""
+        likely = (place_in_query(found.queries) < self._k) & (found.lower < found.upper)
+        lower, upper = found.lower.copy(), found.upper.copy()
+        lower[likely] = upper[likely] = self._scorer(found.queries[likely], found.candidates[likely])
+        return Found(found.queries, found.candidates, lower, upper)
+
+    def _exact(self, found: Found) -> Scored:
+        open_ = found.lower < found.upper
+        scores = found.lower.copy()
+        scores[open_] = self._scorer(found.queries[open_], found.candidates[open_])
+        return first_k(Scored(found.queries, found.candidates, scores), self._k, self._ties)

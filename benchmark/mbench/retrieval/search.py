@@ -1,0 +1,191 @@
+"""Exact top-k search: `top_k` returns what scoring everything and sorting it all would return, and does far less.
+
+    scores   canonical float64 dot products of the stored values          (retrieval/pairs.py)
+    order    score descending, then tie rank descending, as trec_eval orders ids; the cut is made in this order
+    how      a cheap product with a proven error bound drops what cannot be among the k best (retrieval/filters.py,
+             retrieval/scan.py); what is left is scored exactly (retrieval/pool.py)
+
+So ids, order and scores do not depend on tile size, memory, threads or the precision of the filter.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from mbench.core.errors import EncodingError, UnknownNameError, UserError
+from mbench.core.types import Rankings, Rows, Sets, Vectors
+from mbench.retrieval.exact import batches, listed_pairs, pair_keys, score_all
+from mbench.retrieval.filters import PRECISIONS, Precision, fastest_precision, require_finite
+from mbench.retrieval.pairs import Corpus, Scored, TieOrder, canonical_scores, place_in_query
+from mbench.retrieval.plan import Plan, make_plan
+from mbench.retrieval.scan import Excluded, Scan
+from mbench.retrieval.workers import plain_torch, run_all
+
+
+def top_k(  # noqa: PLR0913 - the public face: everything but the first three has a default
+    queries: Vectors,
+    corpus: Corpus,
+    k: int,
+    *,
+    exclude: Sets | None = None,
+    galleries: Sets | None = None,
+    tie_ranks: Rows | None = None,
+    memory: int | None = None,
+    workers: int | None = None,
+    precision: str = "auto",
+    device: str = "cpu",
+) -> Rankings:
+    """Return the k best candidates of each query, exactly.
+
+    queries    float32 [n_q, d]
+    corpus     float16 or float32 [n, d], an array or a memmap; strided views are fine
+    exclude    rows that each query must not get; they are removed before the cut
+    galleries  rows that each query is ranked in, instead of all; a row named twice counts once
+    tie_ranks  int64 [n], a permutation of 0..n-1: of equal scores the higher rank comes first (default: the row number)
+    memory     bytes to take at most besides arguments and result (default and most: 192 MB)
+    workers    threads (default: as many as torch would use)
+    precision  format of the filter: bf16, fp32, fp64 or auto (the faster of bf16 and fp32 here); never changes a result
+    device     where the filter multiplies: cpu, cuda, ...; never changes a result
+
+    `ids` and `scores` are [n_q, k'], k' = min(k, the largest number of candidates that a query has); -1 and -inf fill
+    the rows of queries that have fewer. Raises EncodingError for vectors that are not of these shapes and types or
+    hold NaN or infinity, UserError for other arguments that cannot be.
+    """
+    _check_vectors(queries, corpus)
+    corpus = corpus.view(np.ndarray)
+    _check_numbers(k, memory, workers)
+    for name, sets in (("exclude", exclude), ("galleries", galleries)):
+        _check_sets(name, sets, len(queries), len(corpus))
+    ties = TieOrder(_checked_ranks(tie_ranks, len(corpus)))
+    with plain_torch() as threads:
+        levels = _levels(precision, device)
+        plan = make_plan(len(queries), len(corpus), queries.shape[1], min(k, len(corpus)), memory, workers or threads)
+        search = _Search(queries, corpus, min(k, len(corpus)), ties, plan)
+        if galleries is not None or len(corpus) <= 2 * k:
+            search.plain(galleries, exclude)
+        else:
+            search.filtered(exclude, levels, device)
+    return search.rankings()
+
+
+class _Search:
+    """The arguments of one search, and the rankings that it fills block by block."""
+
+    def __init__(self, queries: Vectors, corpus: Corpus, k: int, ties: TieOrder, plan: Plan) -> None:
+        self.queries, self.corpus, self.k, self.ties, self.plan = queries, corpus, k, ties, plan
+        self.ids = np.full((len(queries), k), -1, dtype=np.int64)
+        self.scores = np.full((len(queries), k), -np.inf)
+
+    def plain(self, galleries: Sets | None, exclude: Sets | None) -> None:
+        """Score every candidate of every query."""
+
+        def work(part: slice) -> None:
+            pairs = listed_pairs(galleries, exclude, part, len(self.corpus))
+            self._put(part, score_all(self.queries[part], self.corpus, self.k, self.ties, pairs))
+
+        sizes = np.full(len(self.queries), len(self.corpus)) if galleries is None else galleries.sizes()
+        run_all(work, batches(sizes, self.plan.scanned), self.plan.workers)
+
+    def filtered(self, exclude: Sets | None, levels: tuple[Precision, ...], device: str) -> None:
+        """Scan the corpus once for each block of queries."""
+        for start in range(0, len(self.queries), self.plan.block):
+            part = slice(start, min(start + self.plan.block, len(self.queries)))
+            block = self.queries[part]
+            scan = Scan(
+                block,
+                self.corpus,
+                self.k,
+                self.ties,
+                _excluded(exclude, part, len(self.corpus)),
+                levels,
+                self.plan,
+                device,
+                partial(self._score, block),
+            )
+            self._put(part, scan.run())
+
+    def rankings(self) -> Rankings:
+        """Return what was found, without the columns that no query fills."""
+        width = int((self.ids >= 0).sum(axis=1).max(initial=0))
+        return Rankings(self.ids[:, :width], self.scores[:, :width])
+
+    def _put(self, part: slice, best: Scored) -> None:
+        place = place_in_query(best.queries)
+        self.ids[part.start + best.queries, place] = best.candidates
+        self.scores[part.start + best.queries, place] = best.scores
+
+    def _score(self, block: Vectors, queries: Rows, candidates: Rows) -> np.ndarray:
+        """Score pairs, in threads: the scorer of a scan's pool."""
+        scores = np.empty(len(queries))
+
+        def work(part: slice) -> None:
+            scores[part] = canonical_scores(block, self.corpus, queries[part], candidates[part])
+
+        step = max(4096, -(-len(queries) // self.plan.workers))
+        run_all(work, [slice(s, s + step) for s in range(0, len(queries), step)], self.plan.workers)
+        return scores
+
+
+def _excluded(exclude: Sets | None, part: slice, n: int) -> Excluded:
+    """Return the distinct excluded pairs of the queries in `part`, sorted by candidate."""
+    keys = np.zeros(0, dtype=np.int64) if exclude is None else pair_keys(exclude, part, n)
+    queries, candidates = np.divmod(keys, n)
+    order = np.argsort(candidates, kind="stable")
+    return Excluded(queries[order], candidates[order], int(np.bincount(queries).max(initial=0)))
+
+
+def _levels(precision: str, device: str) -> tuple[Precision, ...]:
+    """Return the formats from the asked one to the sharpest."""
+    names = [one.name for one in PRECISIONS]
+    if precision == "auto":
+        precision = fastest_precision(device).name
+    if precision not in names:
+        raise UnknownNameError("precision", precision, [*names, "auto"], "One of auto, bf16, fp32, fp64.")
+    return PRECISIONS[names.index(precision) :]
+
+
+def _check_vectors(queries: Vectors, corpus: Corpus) -> None:
+    for name, vectors, types in (("queries", queries, ("float32",)), ("corpus", corpus, ("float16", "float32"))):
+        if not isinstance(vectors, np.ndarray) or vectors.dtype not in [np.dtype(t) for t in types]:
+            found = getattr(vectors, "dtype", type(vectors).__name__)
+            raise EncodingError(f"The {name} must be a numpy array of {' or '.join(types)}, not {found}.")
+        if vectors.ndim != 2 or vectors.shape[1] == 0:
+            raise EncodingError(
+                f"The {name} must be [rows, dimension], with a dimension of 1 or more; found {vectors.shape}."
+            )
+    if queries.shape[1] != corpus.shape[1]:
+        raise EncodingError(
+            f"The queries have {queries.shape[1]} dimensions and the corpus has {corpus.shape[1]}: "
+            "they do not come from the same model."
+        )
+    require_finite(queries, np.arange(len(queries)), "queries")
+
+
+def _check_numbers(k: int, memory: int | None, workers: int | None) -> None:
+    for name, number in (("k", k), ("memory", memory), ("workers", workers)):
+        if number is not None and number < 1:
+            raise UserError(f"{name} must be 1 or more, not {number}.")
+
+
+def _check_sets(name: str, sets: Sets | None, n_queries: int, n: int) -> None:
+    if sets is None:
+        return
+    if len(sets) != n_queries:
+        raise UserError(f"`{name}` has sets for {len(sets)} queries, but there are {n_queries} queries.")
+    wrong = np.flatnonzero((sets.rows < 0) | (sets.rows >= n))
+    if len(wrong):
+        query = int(np.searchsorted(sets.starts, wrong[0], side="right")) - 1
+        raise UserError(f"`{name}` of query {query} names row {sets.rows[wrong[0]]}, but the corpus has {n} rows.")
+
+
+def _checked_ranks(ranks: Rows | None, n: int) -> Rows | None:
+    if ranks is None:
+        return None
+    seen = np.zeros(n, dtype=bool)
+    if ranks.shape == (n,) and ranks.dtype == np.int64 and (n == 0 or (ranks.min() >= 0 and ranks.max() < n)):
+        seen[ranks] = True
+    if not seen.all():
+        raise UserError(f"`tie_ranks` must be int64 [{n}] and hold each of 0..{n - 1} once.")
+    return ranks

@@ -1,0 +1,48 @@
+"""Threads that each run torch on one thread: they share no barrier, so a busy machine slows but never stalls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def plain_torch() -> Iterator[int]:
+    """Hold torch to one thread per caller and to full float32 products, whatever the program around us has set.
+
+    Yields the number of threads that torch would have used.
+    """
+    import torch
+
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    reduced = torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced
+
+
+def run_all(work: Callable[[T], None], parts: Iterable[T], workers: int) -> None:
+    """Call `work` on every part, in `workers` threads; the first error stops the rest and is raised."""
+    import torch
+
+    todo = list(parts)
+    if min(workers, len(todo)) <= 1:
+        for part in todo:
+            work(part)
+        return
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for done in as_completed([pool.submit(work, part) for part in todo]):
+            done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
