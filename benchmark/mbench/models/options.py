@@ -93,7 +93,10 @@ def refuse_revision(options: LoadOptions, model: str) -> None:
 
 
 def _explained(problem: Mapping[str, Any], known: Mapping[str, object]) -> str:
-    key = str(problem["loc"][0]) if problem["loc"] else "(all)"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return said
+    key = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         near = nearest(key, known)
         guess = f" Did you mean {near[0]!r}?" if near else ""
@@ -101,7 +104,6 @@ def _explained(problem: Mapping[str, Any], known: Mapping[str, object]) -> str:
         return f"unknown argument {key!r}.{guess}{takes}"
     if problem["type"] == "missing":
         return f"{key} is missing; give --model-args {key}=..."
-    said = str(problem["msg"]).removeprefix("Value error, ")
     return f"{key}={problem['input']}: {said[:1].lower()}{said[1:]}"
 
 

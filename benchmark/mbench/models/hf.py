@@ -1,0 +1,86 @@
+"""Models of the transformers library, loaded from a folder so that every tensor is proven to have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mbench.core.errors import CheckpointError, DataError, MissingDependencyError
+from mbench.core.files import read_json
+from mbench.models.device import Placement
+from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
+
+
+def require_transformers(model: str, extra: str) -> None:
+    """Raise MissingDependencyError that names the extra to install unless transformers is there."""
+    from importlib.util import find_spec
+
+    if find_spec("transformers") is None:
+        raise MissingDependencyError(f"Model {model!r} needs transformers: pip install 'mbench-eval[{extra}]'")
+
+
+def read_config(folder: Path, model: str, types: Iterable[str]) -> dict[str, Any]:
+    """Return the folder's config.json. Raises CheckpointError unless its model_type is one of `types`."""
+    try:
+        config = read_json(folder / "config.json")
+    except DataError as error:
+        raise CheckpointError(f"{error}; a checkpoint of {model!r} has one.") from None
+    found = config.get("model_type") if isinstance(config, dict) else None
+    if found not in tuple(types):
+        raise CheckpointError(
+            f"{folder}: config.json describes a model of type {found!r}; {model!r} loads {' or '.join(types)}."
+        )
+    settings: dict[str, Any] = config
+    return settings
+
+
+def load_pretrained(
+    cls: Any, folder: Path, placement: Placement, ignore: Iterable[str] = (), rename: Rename = str
+) -> Any:
+    """Load `cls` from `folder` in the wanted precision, prove it, and move it to the device, ready for inference.
+
+    `ignore` are globs of names that official checkpoints have or lack to no effect. Raises CheckpointError.
+    """
+    checkpoint = Checkpoint.open(folder)
+    with quiet():
+        try:
+            # Shapes that differ are let through here and named, all of them, by the proof below.
+            model = cls.from_pretrained(
+                folder, dtype=placement.torch_dtype, local_files_only=True, ignore_mismatched_sizes=True
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            if "out of memory" in str(error).lower():
+                raise
+            raise CheckpointError(f"{folder}: {cls.__name__} cannot be built: {error}") from error
+    prove_loaded(model, checkpoint, rename, ignore)
+    return model.eval().requires_grad_(False).to(placement.device)
+
+
+def load_part(cls: Any, folder: Path, what: str, **settings: Any) -> Any:
+    """Load a tokenizer or image processor from `folder`. Raises CheckpointError that says which one is not there."""
+    with quiet():
+        try:
+            return cls.from_pretrained(folder, local_files_only=True, **settings)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(f"{folder}: no usable {what}: {error}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from drawing progress bars and printing its loading report; what matters is checked."""
+    from transformers.utils import logging as reports
+
+    logging: Any = reports
+
+    level = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
