@@ -71,6 +71,12 @@ def test_a_model_that_depends_on_ids_gets_every_item() -> None:
     assert fake.seen == ["ab", "ab"]
 
 
+def test_a_model_that_depends_on_nothing_is_asked_once() -> None:
+    fake = Fake(needs=frozenset())
+    vectors, _ = embedded(fake, "ab", "c")
+    assert len(fake.seen) == 1 and (vectors[0] == vectors[1]).all()
+
+
 def test_costly_items_come_first_and_rows_keep_their_order() -> None:
     fake = Fake()
     vectors, _ = embedded(fake, "a", "b" * 40, "c" * 400, batch=1)

@@ -60,7 +60,7 @@ def plan(encoder: Encoder, table: ItemTable, store: Store | None) -> Plan:
     if "id" in needs:
         return Plan(rows, rows, [], rows)
     place_of: dict[bytes, int] = {}
-    digests = table.content_keys(rows, needs)
+    digests = table.content_keys(rows, needs) if needs else [bytes(16)] * len(rows)
     place = np.fromiter((place_of.setdefault(key, len(place_of)) for key in digests), np.int64, len(digests))
     first = np.unique(place, return_index=True)[1].astype(np.int64)
     keys = list(place_of)
