@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tools.emoji.check import CHECKS, TASKS, Loaded, Row, check_drawings, load, load_pictures, problems
 from tools.emoji.check_meaning import meaning_problems
-from tools.emoji.floors import chance, constant
+from tools.emoji.floors import chance, constant, subset_chance, subset_constant
 
 DATA = Path(__file__).parents[2] / "tasks" / "emoji" / "data"
 STRINGS = pa.list_(pa.string())
@@ -69,6 +69,8 @@ def test_no_label_is_asked_for_often_enough_to_be_a_good_guess(tasks: dict[str, 
 def test_equal_vectors_never_beat_chance(task: str, tasks: dict[str, Loaded]) -> None:
     loaded = tasks[task]
     assert constant(loaded, loaded.queries) <= chance(loaded, loaded.queries) + 1e-9
+    if loaded.queries[0]["subset"]:
+        assert subset_constant(loaded, loaded.queries) <= subset_chance(loaded, loaded.queries) + 1e-9
 
 
 @pytest.mark.parametrize("wording", ["seen", "unseen"])
@@ -165,8 +167,14 @@ def test_check_notices(fault: str, tasks: dict[str, Loaded]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("emoji-ctrl", "position"), ("emoji-ctrl", "conjunction"), ("emoji-vqa", "position-label")]
-    + [("emoji-vqa", "position-where"), ("emoji-vqa", "compare-place"), ("emoji-vqa", "count-all")],
+    [
+        ("emoji-ctrl", "position"),
+        ("emoji-ctrl", "conjunction"),
+        ("emoji-vqa", "count-all"),
+        ("emoji-vqa", "position-label"),
+        ("emoji-vqa", "position-where"),
+        ("emoji-vqa", "compare-place"),
+    ],
 )
 def test_check_notices_a_scene_turned_around(
     name: str, kind: str, tasks: dict[str, Loaded], pictures: dict[str, Row]

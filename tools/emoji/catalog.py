@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.emoji.categories import CATEGORIES, NO_TARGET_GROUPS, NO_TARGET_SUBGROUPS
+from tools.emoji.categories import CATEGORIES, NO_TARGET_GROUPS, NO_TARGET_SUBGROUPS, NOT_ASKED
 from tools.emoji.render import names, normal_hex, on_white, render_style
 from tools.emoji.sources import DEFAULT_CACHE, read_json
 
@@ -110,10 +110,16 @@ def targets(cache_dir: Path = DEFAULT_CACHE) -> tuple[Emoji, ...]:
 
 
 @cache
+def asked(cache_dir: Path = DEFAULT_CACHE) -> tuple[Emoji, ...]:
+    """The targets that questions may be about."""
+    return tuple(row for row in targets(cache_dir) if row.label not in NOT_ASKED)
+
+
+@cache
 def scene_objects(cache_dir: Path = DEFAULT_CACHE) -> dict[str, tuple[Emoji, ...]]:
     """category -> what may stand in a scene. Left out, since the drawing would not tell which label is meant: a
     person of no stated gender where Unicode has the man or the woman too, and whoever merely faces the other way."""
-    rows = targets(cache_dir)
+    rows = asked(cache_dir)
     gendered = {_genderless(row.label) for row in rows if row.gender}
     chosen: dict[str, list[Emoji]] = {category.name: [] for category in CATEGORIES}
     for row in rows:

@@ -79,7 +79,7 @@ CATEGORIES = (
         "building",
         "buildings",
         ("place-building", "place-religious"),
-        _labels("brick, rock, wood, building construction, stadium, wedding, Statue of Liberty, kaaba"),
+        _labels("brick, rock, wood, building construction, stadium, wedding, Statue of Liberty, kaaba, love hotel"),
     ),
     Category(
         "sky symbol",
@@ -246,3 +246,5 @@ SUBGROUP_NAMES = {
 # Not a target of any question: letters in boxes, and flags of which one package has eight and the other none.
 NO_TARGET_GROUPS = frozenset({"flags"})
 NO_TARGET_SUBGROUPS = frozenset({"keycap", "alphanum"})
+# Labels that candidates may have, but that no question asks for: weapons and rude gestures.
+NOT_ASKED = _labels("middle finger, dagger, crossed swords, bomb, bow and arrow, water pistol")

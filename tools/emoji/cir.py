@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
-from tools.emoji.catalog import Emoji, catalog, lookalikes, targets, twins
+from tools.emoji.catalog import Emoji, asked, catalog, lookalikes, twins
 from tools.emoji.changes import Change, changes
 from tools.emoji.questions import Candidate, Query, Task, choose_wording, unique
 from tools.emoji.templates import (
@@ -34,7 +34,7 @@ class CirMaker:
         self.alike = {style: lookalikes(style, cache_dir) for style in ("noto", "flat")}
         self.twins = {style: twins(style, cache_dir) for style in ("noto", "flat")}
         self.by_base: dict[str, list[Emoji]] = defaultdict(list)
-        known = {row.hex for row in targets(cache_dir)}
+        known = {row.hex for row in asked(cache_dir)}
         for row in self.rows.values():
             if row.in_noto and len(row.tones) < 2 and row.base in known:
                 self.by_base[row.base].append(row)
@@ -101,9 +101,12 @@ def near_variants(maker: CirMaker, change: Change, reference: str, target: str, 
     if change.kind == "style":
         circles.append(neighbours(maker, reference, reference))
     wrong = [[picture for picture in circle if picture not in {reference, *relevant}] for circle in circles]
-    first = [picture for circle in wrong for picture in circle[:FROM_EACH]]
-    rest = [picture for circle in wrong for picture in circle[FROM_EACH:]]
-    chosen = [target, *list(unique(first + rest))[: SUBSET_SIZE - 1]]
+    ordered = [picture for circle in wrong for picture in circle[:FROM_EACH]]
+    ordered += [picture for circle in wrong for picture in circle[FROM_EACH:]]
+    chosen = [target, *list(unique(ordered))[: SUBSET_SIZE - 1]]
+    higher = [picture for picture in ordered if picture > target]
+    if max(chosen) == target and higher and maker.random.random() < 0.25:
+        chosen[-1] = higher[0]  # a tie goes to the highest id, which else were right too often
     maker.random.shuffle(chosen)
     return tuple(chosen)
 

@@ -34,6 +34,12 @@ def constant(task: Loaded, queries: list[Row]) -> float:
     return fmean(code in query["relevant"] for query, code in zip(queries, first, strict=True))
 
 
+def subset_constant(_: Loaded, queries: list[Row]) -> float:
+    """hit@1 in the subset where all candidates tie; nan where the task has none."""
+    firsts = [max(q["subset"]) in q["relevant"] for q in queries if q["subset"]]
+    return fmean(firsts) if firsts else float("nan")
+
+
 def best_guess(_: Loaded, queries: list[Row]) -> float:
     """hit@1 of the answer that is right most often."""
     return max(Counter(code for query in queries for code in query["relevant"]).values()) / len(queries)
@@ -63,6 +69,7 @@ FLOORS: dict[str, Floor] = {
     "best guess": best_guess,
     "words only": words_only,
     "chance in subset": subset_chance,
+    "constant in subset": subset_constant,
 }
 
 

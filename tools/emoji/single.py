@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
-from tools.emoji.catalog import Emoji, targets
+from tools.emoji.catalog import Emoji, asked, targets
 from tools.emoji.categories import CATEGORIES, SUBGROUP_NAMES
 from tools.emoji.questions import Candidate, Query, Task, choose_wording, label_candidate, picture, unique
 from tools.emoji.scenes import answers
@@ -73,7 +73,7 @@ def _class_ids(level: str, sizes: dict[str, int]) -> dict[str, str]:
 
 def classification_task(cache_dir: Path) -> Task:
     """emoji-cls at two levels in one task; each question's gallery holds the names of its own level."""
-    rows = targets(cache_dir)
+    rows = asked(cache_dir)
     coarse = _classify("category", PER_CATEGORY, rows, cache_dir)
     fine = _classify("subgroup", PER_SUBGROUP, rows, cache_dir)
     assert len({c.id for c in coarse.candidates}) == len(CATEGORIES)
@@ -81,10 +81,10 @@ def classification_task(cache_dir: Path) -> Task:
 
 
 def image_to_text_task(cache_dir: Path) -> Task:
-    """emoji-i2t: every label's Noto picture -> the label."""
+    """emoji-i2t: the Noto picture of a label -> the label."""
     random = Random("emoji-i2t 1")
     queries = []
-    for row in targets(cache_dir):
+    for row in asked(cache_dir):
         wording = choose_wording(random, TRAIN_I2T, HELD_OUT_I2T)
         queries.append(
             Query(
@@ -101,10 +101,10 @@ def image_to_text_task(cache_dir: Path) -> Task:
 
 
 def text_to_image_task(cache_dir: Path) -> Task:
-    """emoji-t2i: every label -> its Noto picture."""
+    """emoji-t2i: a label -> its Noto picture."""
     random = Random("emoji-t2i 1")
     queries = []
-    for row in targets(cache_dir):
+    for row in asked(cache_dir):
         wording = choose_wording(random, TRAIN_T2I, HELD_OUT_T2I)
         queries.append(
             Query(

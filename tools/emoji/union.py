@@ -32,8 +32,8 @@ def _scene_rows(cache_dir: Path) -> list[Emoji]:
 
 def union_task(concepts: Sequence[Emoji], cache_dir: Path) -> Task:
     """Eight settings of PER_SETTING questions. Each concept is in the pool as text, as flat picture and as both."""
-    random = Random("emoji-union 1")
-    maker = SceneMaker("emoji-union scenes 1", cache_dir)
+    random = Random("emoji-union 2")
+    maker = SceneMaker("emoji-union scenes 2", cache_dir)
     members = {row.hex for row in concepts}
     maker.objects = {
         name: kept
