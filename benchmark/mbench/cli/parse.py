@@ -49,3 +49,18 @@ def batch_size(value: str) -> int | None:
     if not value.isdecimal() or int(value) < 1:
         raise UserError(f"--batch-size: expected a positive number or auto, found {value!r}")
     return int(value)
+
+
+def device(value: str) -> str:
+    """Check the name of a device: auto, cpu, mps, cuda or cuda:N; whether it is there is the model's question."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise UserError(f"--device: expected auto, cpu, cuda, cuda:0 or mps, found {value!r}")
+    return value
+
+
+def dtype(value: str) -> str:
+    """Check the name of a precision: auto, fp32, bf16 or fp16, or torch's names of them."""
+    known = ("auto", "fp32", "bf16", "fp16", "float32", "bfloat16", "float16")
+    if value.removeprefix("torch.") not in known:
+        raise UserError(f"--dtype: expected auto, fp32, bf16 or fp16, found {value!r}")
+    return value

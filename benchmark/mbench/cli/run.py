@@ -91,8 +91,8 @@ def run_command(  # noqa: PLR0913, PLR0917
     options = LoadOptions(
         args=parse.pairs(model_args or [], "--model-args"),
         revision=model_revision,
-        device=device,
-        dtype=dtype,
+        device=parse.device(device),
+        dtype=parse.dtype(dtype),
         seed=seed,
         offline=offline,
         trust_remote_code=trust_remote_code,

@@ -1,0 +1,193 @@
+"""`mbench run` as a user meets it: results, second runs, wrong arguments, failing adapters, interruptions."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.conftest import Command
+
+ADAPTER = '''
+import os, signal
+import numpy as np
+from mbench.core.specs import ModelCard
+
+class Mine:
+    card = ModelCard(id="mine", modalities=["text", "image", "image+text"], uses_instructions=True, license="MIT")
+
+    @classmethod
+    def load(cls, options):
+        BODY_LOAD
+        return cls()
+
+    def encode(self, items, *, role):
+        vectors = np.random.default_rng(0).normal(size=(len(items), 4)).astype(np.float32)
+        BODY
+        return vectors
+'''
+
+
+def adapter(folder: Path, body: str = "pass", load: str = "pass") -> str:
+    path = folder / "my_adapter.py"
+    path.write_text(ADAPTER.replace("BODY_LOAD", load).replace("BODY", body))
+    return f"{path}:Mine"
+
+
+def results(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.rglob("*") if p.is_file()) if folder.exists() else []
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(next(folder.rglob(name)).read_text())
+    return value
+
+
+def test_a_run_leaves_result_rankings_and_scores_of_every_query(mbench: Command, tmp_path: Path) -> None:
+    done = mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
+    assert done.code == 0, done.err
+    assert "hit@1" in done.out and "emoji-cls" in done.out
+    assert results(tmp_path / "out") == ["emoji-cls.json", "emoji-cls.queries.parquet", "emoji-cls.ranking.parquet"]
+    result = read(tmp_path / "out", "emoji-cls.json")
+    assert result["task"]["id"] == "emoji-cls" and not result["partial"]
+    scores = pq.read_table(next((tmp_path / "out").rglob("*.queries.parquet")))["hit@1"].to_pylist()
+    assert result["metrics"]["hit@1"]["value"] == pytest.approx(sum(scores) / len(scores), abs=1e-12)
+    assert result["metrics"]["hit@1"]["low"] <= result["metrics"]["hit@1"]["value"] <= result["metrics"]["hit@1"]["high"]
+    assert set(result["run"]["seconds"]) == {"load", "encode_queries", "encode_candidates", "search", "score"}
+
+
+def test_a_group_is_averaged_and_written_beside_its_tasks(mbench: Command, tmp_path: Path) -> None:
+    done = mbench("run", "-m", "random", "-t", "emoji", "-o", "out", "--no-cache")
+    assert done.code == 0, done.err
+    group = read(tmp_path / "out", "emoji.json")
+    parts = [read(tmp_path / "out", f"{name}.json") for name in group["tasks"]]
+    assert len(parts) == 8
+    primaries = {"map@10", "hit@1", "hit@5", "recall@1"}
+    values = [next(v["value"] for k, v in part["metrics"].items() if k in primaries) for part in parts]
+    assert 0 <= min(values) <= next(iter(group["metrics"].values()))["value"] <= max(values)
+
+
+def test_a_second_run_keeps_the_results_that_are_there(mbench: Command, tmp_path: Path) -> None:
+    mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
+    before = next((tmp_path / "out").rglob("emoji-cls.json")).read_bytes()
+    again = mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
+    assert again.code == 0 and "already there" in again.err
+    assert next((tmp_path / "out").rglob("emoji-cls.json")).read_bytes() == before
+
+
+def test_a_partial_result_never_replaces_a_complete_one(mbench: Command, tmp_path: Path) -> None:
+    mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
+    refused = mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out", "--limit", "5")
+    assert refused.code == 2 and "--overwrite" in refused.err
+    assert not read(tmp_path / "out", "emoji-cls.json")["partial"]
+    assert mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out", "--limit", "5", "--overwrite").code == 0
+    partial = read(tmp_path / "out", "emoji-cls.json")
+    assert partial["partial"] and partial["counts"]["queries"] == 5
+    assert mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out").code == 0
+    assert not read(tmp_path / "out", "emoji-cls.json")["partial"]
+
+
+def test_json_goes_to_standard_output_alone(mbench: Command) -> None:
+    done = mbench("run", "-m", "random,constant", "-t", "emoji-cls", "-o", "out", "--json")
+    assert [r["model"]["id"] for r in json.loads(done.out)["results"]] == ["random", "constant"]
+
+
+def test_a_dry_run_counts_and_writes_nothing(mbench: Command, tmp_path: Path) -> None:
+    done = mbench("run", "-m", "random", "-t", "emoji-cls,emoji-vqa", "-o", "out", "--dry-run", "--json")
+    first, second = json.loads(done.out)
+    assert first["task"] == "emoji-cls" and first["vectors"] == first["queries"] + first["candidates"]
+    assert first["bytes"] > 0 and first["seconds"] >= 0 and second["queries"] > 0
+    assert results(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-m", "tinny", "-t", "emoji-cls"], ["Unknown model 'tinny'", "'tiny'"]),
+        (["-m", "random", "-t", "emojy-cls"], ["Unknown task or group 'emojy-cls'", "'emoji-cls'"]),
+        (["-m", "random", "-t", "emoji-cls", "--limit", "0"], ["--limit", "positive"]),
+        (["-m", "random", "-t", "emoji-cls", "--batch-size", "many"], ["--batch-size", "'many'"]),
+        (["-m", "random", "-t", "emoji-cls", "--memory", "lots"], ["--memory", "4GB"]),
+        (["-m", "random", "-t", "emoji-cls", "--device", "tpu"], ["tpu"]),
+        (["-m", "random", "-t", "emoji-cls", "--dtype", "fp12"], ["fp12"]),
+        (["-m", "random", "-t", "emoji-cls", "--instructions", "loud"], ["--instructions", "loud"]),
+        (["-m", "random", "-t", "emoji-cls", "--model-args", "seed"], ["--model-args", "key=value"]),
+        (["-m", "random", "-t", "emoji-cls", "--model-args", "x=1"], ["x"]),
+        (["-m", "random", "-t", "emoji-cls", "--no-such-flag"], ["--no-such-flag"]),
+        (["-m", "random", "-t", ","], ["--tasks", "names nothing"]),
+        (["-m", "text-only", "-t", "emoji-cls"], ["text-only:"]),
+        (["-m", "random", "-t", "emoji-cls", "--task-dir", "nowhere"], ["nowhere"]),
+        (["-m", "random", "-t", "emoji-cls", "--cache", "c", "--no-cache"], ["--no-cache"]),
+        (["-t", "emoji-cls"], ["--model"]),
+    ],
+)
+def test_a_wrong_argument_is_exit_code_2_and_one_message(
+    mbench: Command, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    done = mbench("run", *arguments, "-o", "out")
+    assert done.code == 2, done.err
+    text = re.sub(r"[\s│]+", " ", done.err)
+    assert all(word in text for word in words), done.err
+    assert "Traceback" not in done.err and results(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ("vectors[0] = np.nan", 1, ["NaN or infinity"]),
+        ("vectors[0, 0] = np.inf", 1, ["NaN or infinity"]),
+        ("vectors[:] = 0", 1, ["a zero vector"]),
+        ("vectors = vectors[1:]", 1, ["expected float32"]),
+        ("vectors = vectors.tolist()[0]", 1, ["expected float32"]),
+        ("raise RuntimeError('no kernel image')", 3, ["RuntimeError", "no kernel image"]),
+    ],
+)
+def test_a_failing_adapter_leaves_no_result(
+    mbench: Command, tmp_path: Path, body: str, code: int, words: list[str]
+) -> None:
+    done = mbench("run", "-m", adapter(tmp_path, body), "-t", "emoji-cls", "-o", "out")
+    assert done.code == code, done.err
+    assert all(word in done.err for word in words) and "Traceback" not in done.err
+    assert results(tmp_path / "out") == []
+
+
+def test_one_failing_task_does_not_lose_the_others(mbench: Command, tmp_path: Path) -> None:
+    body = "assert not any(i.text and 'how many' in i.text for i in items), 'cannot count'"
+    done = mbench("run", "-m", adapter(tmp_path, body), "-t", "emoji-vqa,emoji-cls", "-o", "out")
+    assert done.code == 3 and "cannot count" in done.err
+    assert "emoji-cls.json" in results(tmp_path / "out") and "emoji-vqa.json" not in results(tmp_path / "out")
+
+
+@pytest.mark.parametrize("load", ["raise OSError('no weights at hub')", "import no_such_package_here"])
+def test_a_model_that_cannot_be_loaded_is_exit_code_3(mbench: Command, tmp_path: Path, load: str) -> None:
+    done = mbench("run", "-m", adapter(tmp_path, load=load), "-t", "emoji-cls", "-o", "out")
+    assert done.code == 3 and "no" in done.err and "Traceback" not in done.err
+
+
+def test_ctrl_c_keeps_what_was_finished(mbench: Command, tmp_path: Path) -> None:
+    body = "if any(i.text and 'how many' in i.text for i in items): raise KeyboardInterrupt"
+    done = mbench("run", "-m", adapter(tmp_path, body), "-t", "emoji-cls,emoji-vqa", "-o", "out")
+    assert done.code == 130 and "Interrupted" in done.err and "Traceback" not in done.err
+    assert results(tmp_path / "out") == ["emoji-cls.json", "emoji-cls.queries.parquet", "emoji-cls.ranking.parquet"]
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(mbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    done = mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
+    assert done.code == 2 and "cannot be written" in done.err and "out" in done.err
+
+
+def test_instructions_can_be_taken_away_and_the_result_says_so(mbench: Command, tmp_path: Path) -> None:
+    done = mbench("run", "-m", "random", "-t", "emoji-ctrl", "-o", "out", "--instructions", "none", "--limit", "50")
+    assert done.code == 0, done.err
+    result = read(tmp_path / "out", "emoji-ctrl.json")
+    assert result["variant"] == "instructions=none" and "instructions=none" in done.out
+
+
+def test_verbose_shows_the_cause(mbench: Command, tmp_path: Path) -> None:
+    done = mbench("run", "-m", adapter(tmp_path, "raise ValueError('deep')"), "-t", "emoji-cls", "-o", "out", "-v")
+    assert "Traceback" in done.err and "deep" in done.err
