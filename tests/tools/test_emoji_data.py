@@ -12,6 +12,7 @@ import pytest
 from tools.emoji.check import CHECKS, TASKS, Loaded, Row, check_drawings, load, load_pictures, problems
 from tools.emoji.check_meaning import meaning_problems
 from tools.emoji.floors import chance, constant, subset_chance, subset_constant
+from tools.emoji.sources import SourceError, packages, read_json
 
 DATA = Path(__file__).parents[2] / "tasks" / "emoji" / "data"
 STRINGS = pa.list_(pa.string())
@@ -191,3 +192,9 @@ def test_twin_drawing_that_is_called_wrong_is_noticed(tasks: dict[str, Loaded]) 
     twins = next(q for q in task.queries if len(q["relevant"]) > 1)
     broken = replace(task, queries=[{**twins, "relevant": twins["target"]}])
     assert list(check_drawings(broken))
+
+
+def test_package_other_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / packages()["noto"].archive).write_bytes(b"another release")
+    with pytest.raises(SourceError, match=r"noto-1\.2\.9\.tgz: expected sha512-"):
+        read_json("noto", "icons.json", tmp_path)
