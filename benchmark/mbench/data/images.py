@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 178_000_000
 """Just under the number at which Pillow itself refuses, so that one message covers both."""
 MAX_BYTES = 256 * 1024 * 1024
-FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Formats that are decoded in process; those that call other programs (EPS, PDF) are left out."""
 DIGEST_SIZE = 16
 

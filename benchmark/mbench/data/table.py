@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class ArrowTable:
     columns: pa.Table
     pictures: ImageSource | None
     name: str
+    _ranks: list[Rows] = field(default_factory=list, repr=False, compare=False)
 
     @staticmethod
     def of(columns: pa.Table | Mapping[str, Any], *, name: str, pictures: ImageSource | None = None) -> ArrowTable:
@@ -91,11 +92,16 @@ class ArrowTable:
         return total
 
     def tie_ranks(self) -> Rows:
-        """Return [n] the place of each row's id in ascending byte order."""
-        order = pc.array_sort_indices(self.id_array()).to_numpy(zero_copy_only=False)
+        """Return [n] the place of each row's id in ascending byte order; computed once."""
+        if not self._ranks:
+            self._rank(pc.array_sort_indices(self.id_array()))
+        return self._ranks[0]
+
+    def _rank(self, order: pa.Array) -> None:
         ranks = np.empty(len(order), dtype=np.int64)
-        ranks[order] = np.arange(len(order))
-        return ranks
+        ranks[order.to_numpy(zero_copy_only=False)] = np.arange(len(order))
+        ranks.flags.writeable = False
+        self._ranks.append(ranks)
 
     def select(self, rows: Rows) -> ArrowTable:
         """Return the table of `rows`, in their order."""
@@ -172,10 +178,12 @@ class ArrowTable:
         ids = self.array("id")
         if "id" not in self.columns.column_names or ids.null_count or pc.any(pc.equal(ids, "")).as_py():
             raise DataError(f"{self.name}: every row needs an id.")
-        if pc.count_distinct(ids).as_py() != len(ids):
-            counts = pc.value_counts(ids)
-            twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist()
+        order = pc.array_sort_indices(ids)  # takes less memory than counting, and the tie ranks need it anyway
+        ordered = ids.take(order)
+        twice = pc.unique(ordered[1:].filter(pc.equal(ordered[1:], ordered[:-1]))).to_pylist()
+        if twice:
             raise DataError(f"{self.name}: ids that stand more than once: {listed(map(repr, twice))}.")
+        self._rank(order)
         bare = np.flatnonzero(~(self._has("text") | self._has("image")))
         if len(bare):
             raise DataError(f"{self.name}: neither text nor picture: {listed(map(repr, self.ids(bare)))}.")

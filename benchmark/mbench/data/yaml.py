@@ -1,7 +1,7 @@
 """Reading YAML strictly: plain values, every key once, and the line of each key kept for messages.
 
 Built on the parser's events, so that nothing is ever constructed from a tag and an alias cannot multiply anything.
-Plain scalars follow the core schema of YAML 1.2: `no`, `on` and dates are text.
+Plain scalars follow the core schema of YAML 1.2: `no`, `on` and dates are text; so are numbers with leading zeros.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Place = tuple[str | int, ...]
 
 _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
