@@ -44,14 +44,15 @@ def by_loop(name: str, k: int, ranked: list[int], relevant: list[int]) -> float:
     precisions = sum((n + 1) / rank for n, rank in enumerate(found))
     gains = sum(1 / np.log2(rank + 1) for rank in found)
     best = sum(1 / np.log2(rank + 1) for rank in range(1, min(k, len(relevant)) + 1))
-    return {
+    values: dict[str, float] = {
         "hit": float(bool(found)),
         "recall": len(found) / len(relevant),
         "map": precisions / min(k, len(relevant)),
         "map_trec": precisions / len(relevant),
         "ndcg": gains / best,
         "mrr": 1 / found[0] if found else 0.0,
-    }[name]
+    }
+    return values[name]
 
 
 @given(judged_rankings(), st.integers(1, 15))

@@ -36,8 +36,9 @@ def one(values: Floats, clusters: Rows | None = None, **options: object) -> Inte
         np.random.default_rng(1).random(300),
         np.random.default_rng(2).exponential(size=60),
         np.random.default_rng(3).integers(1, 11, size=1000) ** -1.0,
+        np.random.default_rng(4).lognormal(sigma=1.2, size=30),
     ],
-    ids=["hits", "uniform", "skewed", "reciprocal-ranks"],
+    ids=["hits", "uniform", "skewed", "reciprocal-ranks", "far-skewed"],
 )
 def test_an_interval_departs_from_scipy(values: Floats, method: Method) -> None:
     official = scipy.stats.bootstrap(
