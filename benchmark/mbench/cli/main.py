@@ -47,10 +47,8 @@ def main() -> None:
     except MbenchError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("Interrupted; what was finished is kept.", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except typer.Abort:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
