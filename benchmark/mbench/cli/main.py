@@ -44,6 +44,8 @@ def main() -> None:
     """Run the command line: one message and the right exit code for every error, a traceback only for our own bugs."""
     try:
         code = app(standalone_mode=False)
+        if code == EXIT_INTERRUPTED:  # typer's own answer to Ctrl-C
+            raise KeyboardInterrupt
     except MbenchError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
