@@ -18,6 +18,7 @@ from mbench.data.loading import load
 
 TEXT, LIST = pa.string(), pa.list_(pa.string())
 SIZE = 2
+OPTIONS = {"queries": "q.parquet", "candidates": "c.parquet", "pictures": "p.parquet"}
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "carmine": (255, 0, 0)}
 QUERY_TYPES = {
     **dict.fromkeys(("id", "text", "instruction", "group", "opposite"), TEXT),
@@ -59,7 +60,7 @@ def declaration(**fields: Any) -> dict[str, Any]:
         "source": {
             "loader": "emoji",
             "shipped": True,
-            "options": {"queries": "q.parquet", "candidates": "c.parquet", "pictures": "p.parquet"},
+            "options": OPTIONS,
         },
         "query": {"modality": "image"},
         "candidates": {"modality": "text"},
