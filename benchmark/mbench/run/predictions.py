@@ -10,7 +10,7 @@ from mbench.core.specs import ModelCard
 from mbench.core.types import MAIN_POOL
 from mbench.data.catalog import Task
 from mbench.data.loading import load
-from mbench.data.predictions import read_predictions
+from mbench.data.predictions import ranked_part, read_predictions
 from mbench.run import provenance
 from mbench.scoring.diagnostics import diagnose
 from mbench.scoring.score import score
@@ -19,12 +19,14 @@ from mbench.scoring.score import score
 def score_predictions(task: Task, path: Path, data_root: Path | None, seed: int = 0) -> TaskResult:
     """Score a TREC run, a server file or a ranking Parquet with the task's judgments.
 
-    The model is named after the file and its revision is the file's hash. Raises PredictionError for a file that does
-    not follow its format, lacks queries or names unknown ids, DataError when the task's data is missing.
+    A file that ranks one of several pools gets the metrics of that one. The model is named after the file and its
+    revision is the file's hash. Raises PredictionError for a file that does not follow its format, lacks queries or
+    names unknown ids, DataError when the task's data is missing.
     """
     data = load(task, data_root)
     rankings = read_predictions(path, data)
-    scores = score(task.spec, data.judgments, rankings, seed=seed)
+    spec = ranked_part(task.spec, rankings)
+    scores = score(spec, data.judgments, rankings, seed=seed)
     digest = file_sha256(path)
     card = ModelCard(
         id=path.stem,
@@ -34,7 +36,6 @@ def score_predictions(task: Task, path: Path, data_root: Path | None, seed: int 
         license="unknown",
         revision=digest[:12],
     )
-    spec = task.spec
     return TaskResult(
         task=TaskRef(id=spec.id, version=spec.version, protocol=spec.protocol, fingerprint=task.fingerprint),
         model=ModelRef(id=card.id, revision=card.revision, fingerprint=digest[:16], card=card),
@@ -43,6 +44,6 @@ def score_predictions(task: Task, path: Path, data_root: Path | None, seed: int 
         counts=Counts(
             queries=len(data.queries), candidates=len(data.corpus), judged=scores.judged, skipped=scores.skipped
         ),
-        diagnostics=diagnose(spec, data, rankings[MAIN_POOL]),
+        diagnostics=diagnose(spec, data, rankings[MAIN_POOL]) if MAIN_POOL in rankings else {},
         run={"date": provenance.now(), "predictions": path.name, "seed": seed, "versions": provenance.versions()},
     )
