@@ -8,42 +8,13 @@ The number of relevant candidates counts all of them, also those that the rankin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mbench.core.errors import DataError, PredictionError
 from mbench.core.specs import MetricSpec
 from mbench.core.types import Floats, Judgments, Rankings, Rows, Sets
-
-CELLS_AT_ONCE = 1_000_000
-"""How many places of a ranking are looked up at a time: bounds the working memory to some 30 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """The relevant candidates that were found, ordered by query, then rank.
-
-    `query` [h] row, `rank` [h] from 1, `nth` [h] how many of the query's hits stand at this rank or above, `grade` [h].
-    `relevant` holds all that each query should find, with grades above 0.
-    """
-
-    query: Rows
-    rank: Rows
-    nth: Rows
-    grade: Floats
-    relevant: Sets
-
-    def total(self, k: int, weights: Floats | None = None) -> Floats:
-        """Return [n_q] the number of hits down to rank `k`, or the sum of their `weights` [h]."""
-        within = self.rank <= k
-        chosen = None if weights is None else weights[within]
-        return np.bincount(self.query[within], chosen, minlength=len(self.relevant)).astype(np.float64)
-
-    def sizes(self) -> Floats:
-        """Return [n_q] the number of relevant candidates; 1 for a query that has none, so that it can divide."""
-        return np.maximum(self.relevant.sizes(), 1).astype(np.float64)
+from mbench.scoring.hits import Hits, count_up, find_hits, own_groups, owners
 
 
 def hit(hits: Hits, k: int) -> Floats:
@@ -156,49 +127,6 @@ def evaluate_all(
     return {spec.key: values[spec.key] for spec in specs}
 
 
-def find_hits(rankings: Rankings, labels: Sets, depth: int) -> Hits:
-    """Find the relevant candidates among the first `depth` of every query.
-
-    Raises PredictionError for rankings of another shape than the labels or with a relevant candidate listed twice.
-    """
-    check_rankings(rankings, len(labels))
-    relevant = _positive(labels)
-    ids = rankings.ids[:, :depth]
-    query, rank, place = _look_up(ids, relevant)
-    if len(place) and np.bincount(place).max() > 1:
-        twice = int(np.flatnonzero(np.bincount(place) > 1)[0])
-        raise PredictionError(f"Query row {_owners(relevant)[twice]} lists candidate row {relevant.rows[twice]} twice.")
-    grades = np.ones(len(place)) if relevant.grades is None else relevant.grades[place]
-    return Hits(query, rank, _nth(query, len(labels)), grades, relevant)
-
-
-def check_rankings(rankings: Rankings, n_queries: int) -> None:
-    """Refuse rankings that do not fit: raises PredictionError that says what was expected and found."""
-    ids, scores = rankings.ids, rankings.scores
-    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-        raise PredictionError(f"Rankings hold integer ids [queries, k]; found {ids.dtype} of shape {ids.shape}.")
-    if ids.shape != scores.shape:
-        raise PredictionError(f"Rankings have ids of shape {ids.shape} but scores of shape {scores.shape}.")
-    if len(ids) != n_queries:
-        raise PredictionError(f"Rankings hold {len(ids)} queries, the judgments {n_queries}; every query needs a row.")
-    if ids.size and ids.min() < -1:
-        raise PredictionError(f"Rankings hold candidate row {ids.min()}; rows count from 0, and -1 stands for none.")
-    if np.isnan(scores).any():
-        row = int(np.flatnonzero(np.isnan(scores).any(axis=1))[0])
-        raise PredictionError(f"The ranking of query row {row} has a score that is not a number (NaN).")
-
-
-def judged(labels: Sets) -> npt.NDArray[np.bool_]:
-    """Return [n_q] which queries have a relevant candidate: one with a grade above 0."""
-    return _positive(labels).sizes() > 0
-
-
-def own_groups(groups: Rows) -> Rows:
-    """Return [n_q] the group numbers, with a number of its own for each query that is in none (-1)."""
-    alone = groups.max(initial=-1) + 1 + np.arange(len(groups))
-    return np.where(groups < 0, alone, groups)
-
-
 def _measure(spec: MetricSpec, hits: Hits, groups: Rows | None) -> Floats:
     if spec.name == "group_hit":
         if groups is None:
@@ -207,55 +135,15 @@ def _measure(spec: MetricSpec, hits: Hits, groups: Rows | None) -> Floats:
     return np.where(hits.relevant.sizes() > 0, METRICS[spec.name](hits, spec.k), np.nan)
 
 
-def _positive(labels: Sets) -> Sets:
-    """Return the labels with a grade above 0: trec_eval takes 0 and below for judged irrelevant."""
-    if labels.grades is None or labels.grades.min(initial=1.0) > 0:
-        return labels
-    kept = labels.grades > 0
-    starts = np.concatenate([[0], np.cumsum(kept)])[labels.starts]
-    return Sets(starts, labels.rows[kept], labels.grades[kept])
-
-
-def _owners(sets: Sets) -> Rows:
-    return np.repeat(np.arange(len(sets)), sets.sizes())
-
-
-def _look_up(ids: Rows, relevant: Sets) -> tuple[Rows, Rows, Rows]:
-    """Return query row, rank and position in `relevant.rows` of each place of `ids` that is relevant to its query."""
-    n_candidates = 1 + max(ids.max(initial=-1), relevant.rows.max(initial=-1))
-    keys = _owners(relevant) * n_candidates + relevant.rows
-    order = np.argsort(keys, kind="stable")
-    keys = np.append(keys[order], np.iinfo(np.int64).max)
-    wanted = np.zeros(n_candidates + 1, dtype=np.bool_)  # one more, for -1 to look up: never wanted
-    wanted[relevant.rows] = True
-    step = max(1, CELLS_AT_ONCE // max(1, ids.shape[1]))
-    found = [np.zeros((3, 0), dtype=np.int64)]
-    for start in range(0, len(ids), step):
-        block = ids[start : start + step]
-        query, column = np.nonzero(wanted[block])
-        key = (query + start) * n_candidates + block[query, column]
-        place = np.searchsorted(keys, key)
-        right = keys[place] == key
-        found.append(np.stack([query[right] + start, column[right] + 1, order[place[right]]]))
-    query, rank, place = np.concatenate(found, axis=1)
-    return query, rank, place
-
-
-def _nth(query: Rows, n_queries: int) -> Rows:
-    """Return for each element of the sorted `query` its place among those of the same query, from 1."""
-    counts = np.bincount(query, minlength=n_queries)
-    return np.arange(len(query)) - (np.cumsum(counts) - counts)[query] + 1
-
-
 def _precision_sum(hits: Hits, k: int) -> Floats:
     return hits.total(k, hits.nth / hits.rank)
 
 
 def _ideal_gain(relevant: Sets, k: int) -> Floats:
     """Return [n_q] the discounted gain of the `k` best grades of each query, best first."""
-    owners = _owners(relevant)
-    grades = np.ones(len(owners)) if relevant.grades is None else relevant.grades
-    best_first = grades[np.lexsort((-grades, owners))]
-    place = _nth(owners, len(relevant))
-    gains = np.where(place <= k, best_first / np.log2(place + 1.0), 0.0)
-    return np.bincount(owners, gains, minlength=len(relevant)).astype(np.float64)
+    query = owners(relevant)
+    place = count_up(query, len(relevant))
+    gains = (place <= k) / np.log2(place + 1.0)
+    if relevant.grades is not None:
+        gains *= relevant.grades[np.lexsort((-relevant.grades, query))]
+    return np.bincount(query, gains, minlength=len(relevant)).astype(np.float64)

@@ -11,7 +11,8 @@ from mbench.core.errors import DataError
 from mbench.core.results import Value
 from mbench.core.specs import TaskSpec
 from mbench.core.types import Floats, Judgments, Rankings, Rows, Sets
-from mbench.scoring.metrics import evaluate_all, judged
+from mbench.scoring.hits import judged, owners
+from mbench.scoring.metrics import evaluate_all
 from mbench.scoring.stats import Interval, intervals, mean
 
 
@@ -100,7 +101,7 @@ def _slices(spec: TaskSpec, judgments: Judgments, column: Floats, seed: int) -> 
 def _only(column: Floats, members: Sets, place: int) -> Floats:
     """Return the column with NaN for the queries that do not have the value at `place` of a tag."""
     inside = np.zeros(len(column), dtype=np.bool_)
-    inside[np.repeat(np.arange(len(members)), members.sizes())[members.rows == place]] = True
+    inside[owners(members)[members.rows == place]] = True
     return np.where(inside, column, np.nan)
 
 

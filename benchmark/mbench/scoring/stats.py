@@ -17,7 +17,7 @@ import numpy as np
 
 from mbench.core.errors import DataError
 from mbench.core.types import Floats, Rows
-from mbench.scoring.metrics import own_groups
+from mbench.scoring.hits import own_groups
 
 Method = Literal["percentile", "bca"]
 
