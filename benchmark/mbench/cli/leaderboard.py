@@ -1,0 +1,74 @@
+"""`mbench leaderboard`: results and submissions made into a static site, and a look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbench.core.errors import CheckFailedError, listed
+
+if TYPE_CHECKING:
+    from mbench.publish.site import Report
+
+SITE = Path("leaderboard/site")
+RESULTS = Path("results")
+SUBMISSIONS = Path("submissions")
+
+app = typer.Typer(no_args_is_help=True, help="Build and look at the leaderboard.")
+
+
+@app.command()
+def build(
+    results: Annotated[
+        list[Path] | None,
+        typer.Option("--results", metavar="DIR", help="A folder of results; repeatable. Default: results, if there."),
+    ] = None,
+    submissions: Annotated[
+        Path | None,
+        typer.Option("--submissions", metavar="DIR", help="A folder of submissions. Default: submissions, if there."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the site goes; replaced as a whole.")
+    ] = SITE,
+    task_dir: Annotated[
+        list[Path] | None, typer.Option("--task-dir", metavar="DIR", help="A folder of more tasks; repeatable.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a file is broken.")] = False,
+) -> None:
+    """Build the static site from all results."""
+    from mbench.data.catalog import Catalog
+    from mbench.publish.collect import collect, sources
+    from mbench.publish.site import build_site
+
+    folders = sources(
+        results if results else [RESULTS] * RESULTS.is_dir(),
+        submissions or (SUBMISSIONS if SUBMISSIONS.is_dir() else None),
+    )
+    report = build_site(collect(folders), Catalog.read(task_dir or []), output)
+    _tell(report)
+    if strict and report.broken:
+        raise CheckFailedError(f"Broken files: {listed(note.where for note in report.broken)}.")
+
+
+def _tell(report: Report) -> None:
+    for note in report.broken:
+        typer.echo(f"Broken: {note.where}: {note.reason}", err=True)
+    for note in report.left_out:
+        typer.echo(f"Left out: {note.where}: {note.reason}", err=True)
+    typer.echo(
+        f"{report.folder / 'index.html'}: {report.results} results of {report.models} models on {report.tasks} tasks, "
+        f"{report.pages} pages."
+    )
+
+
+@app.command()
+def serve(
+    site: Annotated[Path, typer.Argument(metavar="DIR", help="The built site.")] = SITE,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8000,
+) -> None:
+    """Show a built site at an address of this machine."""
+    from mbench.publish.serve import serve_site
+
+    serve_site(site, port, lambda address: typer.echo(f"{address} (Ctrl-C ends)"))

@@ -1,0 +1,212 @@
+"""Results joined with what is declared: which model has which score on which task, and what limits it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mbench.core.files import fingerprint
+from mbench.core.results import ModelRef, TaskResult, Value, safe_name
+from mbench.core.specs import TaskSpec
+from mbench.data.catalog import Catalog, Group, Task
+from mbench.publish.collect import Collection, Entry
+from mbench.publish.tables import Mark
+from mbench.publish.text import moment
+from mbench.scoring.aggregate import aggregate
+
+FIRST = "emoji"
+"""The group whose table opens the site: everyone can measure on it, since its data ships with mbench."""
+LONGEST_NAME = 80
+MIXED = Mark("mixed", "The results of this row come from different weights or settings of the model.")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModelKey:
+    """A row of the tables: a model and its revision."""
+
+    id: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TaskKey:
+    """A column of the tables: a task and its protocol, since scores of two protocols do not compare."""
+
+    id: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a score stands: its row and its column."""
+
+    model: ModelKey
+    task: TaskKey
+
+
+class Board:
+    """All results of the site, by model and task."""
+
+    def __init__(self, collection: Collection, catalog: Catalog) -> None:
+        self.collection = collection
+        self.catalog = catalog
+        self._entries = {_place(entry): entry for entry in collection.entries}
+        self.models = tuple(sorted({place.model for place in self._entries}))
+        self.tasks = _in_order(catalog, {place.task for place in self._entries})
+        self._on_task = {task: self._column(task) for task in self.tasks}
+        self._keys = {task: self._all_keys(task) for task in self.tasks}
+        self._model_pages = page_names(model.id for model in self.models)
+        self._task_pages = page_names(self._task_name(task) for task in self.tasks)
+
+    def find(self, model: ModelKey, task: TaskKey) -> Entry | None:
+        """Return the result of `model` on `task`, if there is one."""
+        return self._entries.get(Place(model, task))
+
+    def _column(self, task: TaskKey) -> tuple[Entry, ...]:
+        return tuple(entry for model in self.models if (entry := self.find(model, task)))
+
+    def _all_keys(self, task: TaskKey) -> tuple[str, ...]:
+        spec = self.spec(task)
+        known = spec.keys if spec else []
+        found = {key for entry in self.on_task(task) for key in entry.result.metrics}
+        return (*known, *sorted(found - set(known), key=_natural))
+
+    def on_task(self, task: TaskKey) -> tuple[Entry, ...]:
+        """Return the results on `task`, in the order of the models."""
+        return self._on_task[task]
+
+    def of_model(self, model: ModelKey) -> list[Entry]:
+        """Return the results of `model`, in the order of the tasks."""
+        return [entry for task in self.tasks if (entry := self.find(model, task))]
+
+    def spec(self, task: TaskKey) -> TaskSpec | None:
+        """Return the declaration of `task`; none for an unknown task and for another protocol than the declared one."""
+        declared = self.catalog.all_tasks.get(task.id)
+        return declared.spec if declared and declared.spec.protocol == task.protocol else None
+
+    def model(self, model: ModelKey) -> ModelRef:
+        """Return what the newest result of `model` says about it."""
+        return max(self.of_model(model), key=_date).result.model
+
+    def newest(self, model: ModelKey) -> datetime:
+        """Return when `model` was last run."""
+        return max(_date(entry) for entry in self.of_model(model))
+
+    def model_marks(self, model: ModelKey) -> tuple[Mark, ...]:
+        """Return what limits comparisons along a row."""
+        different = len({entry.result.model.fingerprint for entry in self.of_model(model)})
+        return (MIXED,) if different > 1 else ()
+
+    def keys(self, task: TaskKey) -> tuple[str, ...]:
+        """Return the metric keys of `task`: as declared, then others that results have."""
+        return self._keys[task]
+
+    def primary(self, task: TaskKey) -> str:
+        """Return the metric key that stands for `task`; the first one where it is not declared."""
+        spec = self.spec(task)
+        return spec.primary if spec else next(iter(self.keys(task)), "")
+
+    def title(self, task: TaskKey) -> str:
+        """Return the name of `task` for people; another protocol than the declared one is part of it."""
+        spec = self.spec(task)
+        if spec:
+            return spec.title or task.id
+        return f"{task.id} ({task.protocol})"
+
+    def outdated(self, entry: Entry) -> bool:
+        """Tell whether the task has changed since the run, so that its number does not compare with newer ones."""
+        declared = self.catalog.all_tasks.get(entry.result.task.id)
+        return declared is not None and entry.result.task.fingerprint != declared.fingerprint
+
+    def marks(self, entry: Entry) -> tuple[Mark, ...]:
+        """Return what limits the scores of a result."""
+        spec = self.spec(self.task_of(entry))
+        if spec is None:
+            return ()
+        marks = []
+        if self.outdated(entry):
+            marks.append(Mark("outdated", _what_changed(entry.result, spec)))
+        trained = {name.lower() for name in entry.result.model.card.training_datasets or []}
+        seen = [name for name in spec.datasets if name.lower() in trained]
+        if seen:
+            marks.append(Mark("trained", f"The model was trained on {', '.join(seen)}, which this task draws from."))
+        return tuple(marks)
+
+    def group_scores(self, model: ModelKey, group: Group) -> dict[str, Value]:
+        """Return the means of `group` by name: those for whose every task the model has a current result."""
+        current = {
+            entry.result.task.id: entry.result
+            for entry in self.of_model(model)
+            if self.spec(self.task_of(entry)) and not self.outdated(entry)
+        }
+        return aggregate(group.spec, current, self.catalog)
+
+    def model_page(self, model_id: str) -> str:
+        """Return the address of a model's page from the root of the site."""
+        return f"models/{self._model_pages[model_id]}.html"
+
+    def task_page(self, task: TaskKey) -> str:
+        """Return the address of a task's page from the root of the site."""
+        return f"tasks/{self._task_pages[self._task_name(task)]}.html"
+
+    def _task_name(self, task: TaskKey) -> str:
+        return task.id if self.spec(task) else f"{task.id}@{task.protocol}"
+
+    @staticmethod
+    def task_of(entry: Entry) -> TaskKey:
+        """Return the column that a result stands in."""
+        return TaskKey(entry.result.task.id, entry.result.task.protocol)
+
+
+def outer_groups(catalog: Catalog) -> list[Group]:
+    """Return the groups that are part of no other, in the order of the site."""
+    groups = catalog.all_groups.values()
+    inner = {member for group in groups for member in group.spec.members}
+    return sorted((group for group in groups if group.id not in inner), key=lambda group: (group.id != FIRST, group.id))
+
+
+def _in_order(catalog: Catalog, found: set[TaskKey]) -> tuple[TaskKey, ...]:
+    """Return all tasks, as the groups list them, then those of no group, then those that nobody declares."""
+    grouped = [key_of(task) for group in outer_groups(catalog) for task in catalog.tasks([group.id])]
+    declared = [key_of(task) for task in catalog.all_tasks.values()]
+    return tuple(dict.fromkeys([*grouped, *declared, *sorted(found)]))
+
+
+def key_of(task: Task) -> TaskKey:
+    """Return the column that a declared task has."""
+    return TaskKey(task.id, task.spec.protocol)
+
+
+def _place(entry: Entry) -> Place:
+    model = entry.result.model
+    return Place(ModelKey(model.id, model.revision), Board.task_of(entry))
+
+
+def _date(entry: Entry) -> datetime:
+    return moment(str(entry.result.run.get("date", "")))
+
+
+def _what_changed(result: TaskResult, spec: TaskSpec) -> str:
+    if result.task.version != spec.version:
+        return f"Measured on version {result.task.version} of the task; version {spec.version} is current."
+    return f"Measured on other data or settings than version {spec.version} of the task has now."
+
+
+def _natural(key: str) -> tuple[str, int]:
+    number = re.search(r"@(\d{1,9})$", key)
+    return (key.partition("@")[0], int(number[1]) if number else 0)
+
+
+def page_names(ids: Iterable[str]) -> Mapping[str, str]:
+    """Give each id its own file name, also where file systems ignore case: all but plain ids get a hash."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for one in sorted(set(ids)):
+        name = safe_name(one)[:LONGEST_NAME]
+        if name.lower() in taken or name != one:
+            name = f"{name}-{fingerprint(one)[:8]}"
+        taken.add(name.lower())
+        names[one] = name
+    return names

@@ -1,0 +1,174 @@
+"""Reading what runs left behind: every result below the given folders, and what was left out, with the reason.
+
+Files are read as data only: no symbolic links, nothing larger than a result can be, no number that is not a fraction.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbench.core.errors import DataError, UserError
+from mbench.core.files import canonical_json
+from mbench.core.results import GroupResult, TaskResult, Value, read_result
+from mbench.publish.text import moment
+
+LARGEST = 16 * 2**20
+"""Bytes. Results hold means, not rankings: a model on 36 tasks with all slices stays far below."""
+DEPTH = 3
+"""`<model>/<revision>/<task>.json`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder to read, the name by which the site calls it, and whether it holds submissions or plain results."""
+
+    path: Path
+    label: str
+    submissions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result of one model on one task, and the file that it came from as the site names it."""
+
+    result: TaskResult
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A file, and why its numbers are not on the site."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that was read: results to show, broken files, and files left out for a good reason.
+
+    Results of groups are checked and not kept: the site averages what it shows.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    broken: tuple[Note, ...] = ()
+    left_out: tuple[Note, ...] = ()
+
+
+def sources(results: Sequence[Path], submissions: Path | None) -> list[Source]:
+    """Name the folders to read; two folders of one name are numbered. Raises UserError when one is not there."""
+    named: dict[Path, Source] = {}
+    for path in [*results, *([submissions] if submissions else [])]:
+        if not path.is_dir():
+            raise UserError(f"{path}: no such folder; name one that `mbench run -o` wrote results to.")
+        place = path.resolve()
+        same = sum(other.name == place.name for other in named if other != place)
+        label = f"{place.name} ({same + 1})" if same else place.name
+        named.setdefault(place, Source(place, label, path == submissions))
+    return list(named.values())
+
+
+def collect(folders: Sequence[Source]) -> Collection:
+    """Read all results below `folders`. Of two results of one model, revision and task the newest run is kept."""
+    broken: list[Note] = []
+    unofficial: list[Note] = []
+    entries: list[Entry] = []
+    for where, path in _files(folders):
+        try:
+            result = _read(path)
+        except DataError as error:
+            broken.append(Note(where, str(error).removeprefix(f"{path}: ")))
+            continue
+        reason = _unofficial(result)
+        if reason:
+            unofficial.append(Note(where, reason))
+        elif isinstance(result, TaskResult):
+            entries.append(Entry(result, where))
+    kept, replaced = _newest(entries)
+    return Collection(kept, tuple(broken), (*unofficial, *replaced))
+
+
+def _unofficial(result: TaskResult | GroupResult) -> str:
+    """Return why a sound result is none for a leaderboard, or nothing."""
+    if result.partial:
+        return "partial: the run was limited to some of the queries"
+    return f"not the official protocol: {result.variant}" if result.variant else ""
+
+
+def _files(folders: Sequence[Source]) -> Iterator[tuple[str, Path]]:
+    for folder in folders:
+        for path in sorted(_walk(folder.path)):
+            parts = path.relative_to(folder.path).parts
+            inside = len(parts) > DEPTH - 1 and parts[1] == "results" if folder.submissions else len(parts) == DEPTH
+            if inside:
+                yield "/".join([folder.label, *parts]), path
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Yield JSON files, and symbolic links in place of what they point to."""
+    for folder, below, names in os.walk(root, onerror=_unreadable, followlinks=False):
+        for name in names:
+            if name.endswith(".json") and not name.startswith("."):
+                yield Path(folder, name)
+        for name in below:
+            if Path(folder, name).is_symlink():
+                yield Path(folder, name)
+
+
+def _unreadable(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read ({error.strerror}).") from None
+
+
+def _read(path: Path) -> TaskResult | GroupResult:
+    if path.is_symlink():
+        raise DataError(f"{path}: a symbolic link; put the files themselves there")
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        raise DataError(f"{path}: not a file of at most {LARGEST // 2**20} MiB")
+    result = read_result(path)
+    name = result.task.id if isinstance(result, TaskResult) else result.group
+    if path.stem != name:
+        raise DataError(f"{path}: holds a result of {name!r}; its name must be {name}.json")
+    for key, value in _values(result):
+        _check_fraction(path, key, value)
+    return result
+
+
+def _values(result: TaskResult | GroupResult) -> Iterator[tuple[str, Value]]:
+    for key, value in result.metrics.items():
+        yield f"metrics.{key}", value
+    for name, tags in result.slices.items() if isinstance(result, TaskResult) else ():
+        for tag, metrics in tags.items():
+            for key, value in metrics.items():
+                yield f"slices.{name}.{tag}.{key}", value
+
+
+def _check_fraction(path: Path, key: str, value: Value) -> None:
+    low = value.value if value.low is None else value.low
+    high = value.value if value.high is None else value.high
+    if not 0 <= value.value <= 1:
+        raise DataError(f"{path}: {key}: {value.value} is not a fraction between 0 and 1")
+    if not 0 <= low <= high <= 1:
+        raise DataError(f"{path}: {key}: {low} to {high} is not an interval within 0 and 1")
+
+
+def _newest(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Note, ...]]:
+    kept: dict[str, Entry] = {}
+    replaced: list[Note] = []
+    for entry in sorted(entries, key=_age):
+        key = _key(entry)
+        if key in kept:
+            replaced.append(Note(kept[key].where, f"replaced by the newer run in {entry.where}"))
+        kept[key] = entry
+    return tuple(kept[key] for key in sorted(kept)), tuple(replaced)
+
+
+def _key(entry: Entry) -> str:
+    model, task = entry.result.model, entry.result.task
+    return canonical_json([model.id, model.revision, task.id, task.protocol])
+
+
+def _age(entry: Entry) -> tuple[float, str]:
+    return moment(str(entry.result.run.get("date", ""))).timestamp(), entry.where

@@ -1,0 +1,135 @@
+"""The leaderboard as a folder of static pages: self-contained, and the same bytes for the same results."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mbench.core import resources
+from mbench.core.errors import OutputError
+from mbench.data.catalog import Catalog
+from mbench.publish.board import Board
+from mbench.publish.collect import Collection, Note
+from mbench.publish.columns import read_columns
+from mbench.publish.text import clean, prose, safe_url
+from mbench.publish.view import SiteView, site_view
+
+MARKER = ".mbench-site"
+"""An empty file that says: this folder was built by mbench, so the next build may replace it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A file of the site: its address from the root and its text."""
+
+    path: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a build did."""
+
+    folder: Path
+    pages: int
+    models: int
+    tasks: int
+    results: int
+    broken: tuple[Note, ...]
+    left_out: tuple[Note, ...]
+
+
+def build_site(collection: Collection, catalog: Catalog, output: Path) -> Report:
+    """Render all pages and put them in place of `output`, which stays as it was when anything fails.
+
+    Raises OutputError when `output` holds something else than an earlier site, or cannot be written.
+    """
+    shipped = resources.folder("leaderboard")
+    view = site_view(Board(collection, catalog), read_columns(shipped / "columns.yaml"))
+    _check_replaceable(output)
+    pages = list(_pages(view, shipped / "templates"))
+    _replace(output, pages, shipped / "assets")
+    measured = {(e.result.task.id, e.result.task.protocol) for e in collection.entries}
+    return Report(
+        output, len(pages), len(view.models), len(measured), len(collection.entries), view.broken, view.left_out
+    )
+
+
+def _pages(view: SiteView, templates: Path) -> Iterator[Page]:
+    environment = _environment(templates)
+
+    def render(template: str, path: str, **values: Any) -> Page:
+        root = "../" * path.count("/")
+        return Page(path, environment.get_template(template).render(site=view, root=root, **values))
+
+    yield render("index.html.j2", "index.html")
+    for task in view.tasks:
+        yield render("task.html.j2", task.page, task=task)
+    for model in view.models:
+        yield render("model.html.j2", model.page, model=model)
+
+
+def _environment(templates: Path) -> Any:
+    import jinja2
+
+    import mbench
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"safe_url": safe_url, "prose": prose}
+    environment.globals["version"] = mbench.__version__
+    return environment
+
+
+def _finalize(value: object) -> object:
+    """Clean every string on its way into a page; what templates themselves produced is left alone."""
+    return clean(value) if type(value) is str else value
+
+
+def _check_replaceable(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: is a file; choose a folder for the site with -o.")
+    if output.is_dir() and any(output.iterdir()) and not (output / MARKER).is_file():
+        raise OutputError(f"{output}: holds files that are no site of mbench; choose another folder with -o.")
+
+
+def _replace(output: Path, pages: Sequence[Page], assets: Path) -> None:
+    place = output.resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as scratch:
+            _write(Path(scratch, "new"), pages, assets)
+            _swap(Path(scratch, "new"), place, Path(scratch, "old"))
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror or error}).") from None
+
+
+def _write(folder: Path, pages: Sequence[Page], assets: Path) -> None:
+    shutil.copytree(assets, folder / "assets", copy_function=shutil.copyfile)
+    (folder / MARKER).touch()
+    for page in pages:
+        path = folder / page.path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(page.html, encoding="utf-8", newline="\n")
+
+
+def _swap(new: Path, place: Path, old: Path) -> None:
+    if place.exists():
+        place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
