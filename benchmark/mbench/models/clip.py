@@ -19,13 +19,14 @@ from mbench.core.specs import ModelCard
 from mbench.core.types import Item, LoadOptions, Role, Vectors
 from mbench.models.cards import shipped_card
 from mbench.models.device import Placement, placement
-from mbench.models.hf import load_part, load_pretrained, read_config, require_transformers
+from mbench.models.hf import load_part, load_pretrained, load_tokenizer, read_config, require_transformers
 from mbench.models.hub import Located, locate
 from mbench.models.identity import Identity
 from mbench.models.options import Args, Text, Weight
-from mbench.models.pictures import rgb, trimmed
+from mbench.models.pictures import rgb, shortened
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 DEFAULT_CHECKPOINT = "openai/clip-vit-large-patch14"
@@ -35,12 +36,14 @@ STORED_WITHOUT_EFFECT = ("*.position_ids", "logit_scale")
 class ClipArgs(Args):
     """Arguments of `clip`."""
 
-    checkpoint: Text = Field(DEFAULT_CHECKPOINT, description="a folder or a name on the Hugging Face Hub")
-    fusion: Literal["normalized-sum", "sum"] = Field("normalized-sum", description="what is added for picture + text")
-    image_weight: Weight = Field(1.0, description="weight of the picture's features in the sum")
-    text_weight: Weight = Field(1.0, description="weight of the text's features in the sum")
-    id: Text = Field("clip", description="the model's name in results")
-    use_instruction: bool = Field(True, description="put a query's instruction before its text")
+    checkpoint: Text = Field(default=DEFAULT_CHECKPOINT, description="a folder or a name on the Hugging Face Hub")
+    fusion: Literal["normalized-sum", "sum"] = Field(
+        default="normalized-sum", description="how picture and text add up"
+    )
+    image_weight: Weight = Field(default=1.0, description="weight of the picture's features in the sum")
+    text_weight: Weight = Field(default=1.0, description="weight of the text's features in the sum")
+    id: Text = Field(default="clip", description="the model's name in results")
+    use_instruction: bool = Field(default=True, description="put a query's instruction before its text")
 
     @model_validator(mode="after")
     def _some_weight(self) -> ClipArgs:
@@ -56,11 +59,11 @@ class Clip:
     args: ClassVar[type[Args]] = ClipArgs
 
     def __init__(self, located: Located, args: ClipArgs, where: Placement) -> None:
-        from transformers import AutoTokenizer, CLIPModel
+        from transformers import CLIPModel
 
-        read_config(located.folder, "clip", ["clip"])
+        config = read_config(located.folder, "clip", ["clip"])
         self.options, self.where = args, where
-        self.tokenizer = load_part(AutoTokenizer, located.folder, "tokenizer", padding_side="right")
+        self.tokenizer = load_tokenizer(located.folder, config, padding_side="right")
         self.processor = load_part(_processor_class(), located.folder, "preprocessor_config.json")
         self.model = load_pretrained(CLIPModel, located.folder, where, STORED_WITHOUT_EFFECT)
         self.card = _card(args, located, self.model)
@@ -106,11 +109,16 @@ class Clip:
 
     def pixels(self, pictures: Sequence[Any]) -> Tensor:
         """Return [n, 3, h, w] as the checkpoint's preprocessor_config says: resize, crop, rescale, normalise."""
-        ready = [rgb(picture) for picture in pictures]
-        if self.processor.do_center_crop:
-            ready = [trimmed(picture) for picture in ready]
+        ready = [self._shortened(rgb(picture)) for picture in pictures]
         found: Tensor = self.processor(ready, return_tensors="pt")["pixel_values"]
         return found
+
+    def _shortened(self, picture: Image) -> Image:
+        size = dict(self.processor.size)
+        if not (self.processor.do_resize and self.processor.do_center_crop and size.keys() == {"shortest_edge"}):
+            return picture
+        crop = max(dict(self.processor.crop_size).values())
+        return shortened(picture, size["shortest_edge"], crop, self.processor.resample)
 
     def _add(
         self, vectors: Vectors, both: Any, weight: float, parts: Sequence[Any], features: Callable[[list[Any]], Vectors]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from mbench.core.errors import CheckpointError, DataError, MissingDependencyErro
 from mbench.core.files import read_json
 from mbench.models.device import Placement
 from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
+
+VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("tokenizer.model",))
 
 
 def require_transformers(model: str, extra: str) -> None:
@@ -65,6 +67,26 @@ def load_part(cls: Any, folder: Path, what: str, **settings: Any) -> Any:
             return cls.from_pretrained(folder, local_files_only=True, **settings)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"{folder}: no usable {what}: {error}") from error
+
+
+def load_tokenizer(folder: Path, config: Mapping[str, Any], **settings: Any) -> Any:
+    """Load the folder's tokenizer. Raises CheckpointError when its vocabulary is not there or exceeds the model's.
+
+    transformers makes up a vocabulary of a few tokens where it finds none.
+    """
+    from transformers import AutoTokenizer
+
+    if not any(all((folder / name).is_file() for name in files) for files in VOCABULARIES):
+        expected = " or ".join(" with ".join(files) for files in VOCABULARIES)
+        raise CheckpointError(f"{folder}: holds no vocabulary for its tokenizer; expected {expected}.")
+    tokenizer = load_part(AutoTokenizer, folder, "tokenizer", **settings)
+    size = config.get("text_config", config).get("vocab_size")
+    if isinstance(size, int) and len(tokenizer) > size:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model embeds {size}; "
+            "one of the two is of another checkpoint."
+        )
+    return tokenizer
 
 
 @contextmanager

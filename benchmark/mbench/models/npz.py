@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from mbench.core.errors import ModelError, listed
 
 LOCAL_HEADER_BYTES = 30
+READ_AT_ONCE = 1 << 22
 
 
 def open_arrays(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
@@ -27,7 +29,7 @@ def open_arrays(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[Any
             if lacking:
                 raise ModelError(f"{path}: has no array {listed(lacking)}; it has {listed(found, 8) or 'none'}.")
             return {name: _array(path, archive, found[name]) for name in names}
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
         raise ModelError(f"{path}: not a readable .npz file: {error}") from None
 
 
@@ -46,14 +48,18 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt
     if member.compress_type != zipfile.ZIP_STORED or 0 in shape:
         with archive.open(member) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
-    _check_size(path, name, member, header_bytes + int(np.prod(shape)) * dtype.itemsize)
+    _check(path, name, archive, member, header_bytes + int(np.prod(shape)) * dtype.itemsize)
     order = "F" if column_major else "C"
     return np.memmap(path, dtype, "r", _data_offset(path, member) + header_bytes, shape, order)  # type: ignore[call-overload, no-any-return]
 
 
-def _check_size(path: Path, name: str, member: zipfile.ZipInfo, expected: int) -> None:
+def _check(path: Path, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, expected: int) -> None:
+    """Verify the length of a stored array, and its checksum, which the memory map would not."""
     if member.file_size != expected:
         raise ModelError(f"{path}: {name} holds {member.file_size} bytes, but its header announces {expected}.")
+    with archive.open(member) as stream:
+        while stream.read(READ_AT_ONCE):
+            pass
 
 
 def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:

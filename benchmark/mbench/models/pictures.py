@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LONGEST_RATIO = 32
+LONG_RATIO = 16
 
 
 def rgb(picture: Image) -> Image:
@@ -18,15 +18,22 @@ def rgb(picture: Image) -> Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def trimmed(picture: Image, ratio: int = LONGEST_RATIO) -> Image:
-    """Return the middle of a picture that is more than `ratio` times as long as it is wide, else the picture itself.
+def shortened(picture: Image, side: int, crop: int, resample: int) -> Image:
+    """Return the middle of a very long picture, resized as the whole of it would be; others are returned as they are.
 
-    For models that resize the shorter side and then cut out the middle: what they see stays the same, but a picture of
-    8000 x 1 pixels does not become one of 1,792,000 x 224 on the way.
+    For models that resize the shorter side to `side` pixels and then cut out `crop` in the middle. Both steps leave the
+    result alone but for its ends, so they see the same pixels, and a picture of 8000 x 1 does not become one of
+    1,792,000 x 224 on the way.
     """
-    width, height = picture.size
-    keep = ratio * min(width, height)
-    if max(width, height) <= keep:
+    from PIL.Image import Resampling
+
+    short, long = sorted(picture.size)
+    if long <= LONG_RATIO * short:
         return picture
-    left, top = max(0, (width - keep) // 2), max(0, (height - keep) // 2)
-    return picture.crop((left, top, width - left, height - top))
+    length = int(side * long / short)
+    strip = crop + 2 * side
+    start = (length - crop) // 2 - side
+    begin, end = start * long / length, (start + strip) * long / length
+    if picture.width == long:
+        return picture.resize((strip, side), Resampling(resample), box=(begin, 0, end, short))
+    return picture.resize((side, strip), Resampling(resample), box=(0, begin, short, end))

@@ -31,8 +31,8 @@ class PrecomputedArgs(Args):
     """Arguments of `precomputed`."""
 
     path: ExistingFile = Field(description="an .npz file")
-    similarity: Literal["dot", "cosine"] = Field("dot", description="cosine normalises the vectors")
-    id: Text = Field("precomputed", description="the model's name in results")
+    similarity: Literal["dot", "cosine"] = Field(default="dot", description="cosine normalises the vectors")
+    id: Text = Field(default="precomputed", description="the model's name in results")
 
 
 @dataclass(frozen=True, slots=True)

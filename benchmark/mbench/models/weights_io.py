@@ -58,7 +58,7 @@ class Checkpoint:
 
 
 def load_strict(module: nn.Module, checkpoint: Checkpoint, rename: Rename = str, ignore: Iterable[str] = ()) -> None:
-    """Copy every tensor of `checkpoint` into `module`, in the precision that the module has.
+    """Copy every tensor of `checkpoint` into `module`, in the precision that the module has, and prove it.
 
     `rename` turns a checkpoint's name into the module's; names that fit a glob of `ignore` may be absent on either
     side. Raises CheckpointError that names what is missing, unexpected or of another shape; nothing is copied then.
@@ -67,6 +67,7 @@ def load_strict(module: nn.Module, checkpoint: Checkpoint, rename: Rename = str,
     targets = module.state_dict()
     for source, target in names.items():
         targets[target].copy_(checkpoint.read(source))
+    _prove(targets, checkpoint, names)
 
 
 def prove_loaded(module: nn.Module, checkpoint: Checkpoint, rename: Rename = str, ignore: Iterable[str] = ()) -> None:
@@ -75,19 +76,7 @@ def prove_loaded(module: nn.Module, checkpoint: Checkpoint, rename: Rename = str
     Raises CheckpointError as `load_strict` does, and when a value differs: libraries rename tensors silently and leave
     those that they could not place at their random start.
     """
-    import torch
-
-    names = matched(module, checkpoint, rename, ignore)
-    targets = module.state_dict()
-    wrong = []
-    for source, target in names.items():
-        here = targets[target]
-        if not torch.equal(here, checkpoint.read(source).to(here.dtype).to(here.device)):
-            wrong.append(source)
-    if wrong:
-        raise CheckpointError(
-            f"{checkpoint.where}: {len(wrong)} of {len(names)} tensors did not arrive in the model: {listed(wrong)}."
-        )
+    _prove(module.state_dict(), checkpoint, matched(module, checkpoint, rename, ignore))
 
 
 def matched(module: nn.Module, checkpoint: Checkpoint, rename: Rename, ignore: Iterable[str]) -> dict[str, str]:
@@ -120,6 +109,20 @@ def complain(where: str, missing: Iterable[str], unexpected: Iterable[str], shap
         raise CheckpointError(
             f"{where}: the weights do not fit the model:\n" + "\n".join(lines) + "\n"
             "Is it a checkpoint of another architecture, or one that was not saved whole?"
+        )
+
+
+def _prove(targets: Mapping[str, Tensor], checkpoint: Checkpoint, names: Mapping[str, str]) -> None:
+    import torch
+
+    wrong = []
+    for source, target in names.items():
+        here = targets[target]
+        if not torch.equal(here, checkpoint.read(source).to(here.dtype).to(here.device)):
+            wrong.append(source)
+    if wrong:
+        raise CheckpointError(
+            f"{checkpoint.where}: {len(wrong)} of {len(names)} tensors did not arrive in the model: {listed(wrong)}."
         )
 
 

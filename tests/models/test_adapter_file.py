@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbench.core.errors import MissingDependencyError, ModelError, UserError
+from mbench.core.types import Item, LoadOptions, needs_of
+from mbench.models.catalog import load_model, model_card
+
+COLOURS = Path(__file__).parent / "adapters" / "colours.py"
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text)
+    return f"{path}:Model"
+
+
+def test_an_adapter_of_forty_lines_is_loaded_from_its_file() -> None:
+    model = load_model(f"{COLOURS}:Colours", LoadOptions(args={"text_weight": "2"}))
+    vectors = model.encode([Item("a", text="a red cat", image=Image.new("RGB", (2, 2), "blue"))], role="query")
+    assert vectors.tolist() == [[2, 0, 1]]
+    assert model_card(f"{COLOURS}:Colours").id == "colours"
+    assert len(COLOURS.read_text().splitlines()) <= 50
+
+
+def test_it_can_be_shown_one_modality_like_any_other() -> None:
+    model = load_model(f"text-only:{COLOURS}:Colours", LoadOptions())
+    items = [Item("a", text="red", image=Image.new("RGB", (2, 2), "blue")), Item("b", image=Image.new("RGB", (2, 2)))]
+    expected = np.array([[1, 0, 0], [3**-0.5] * 3])
+    assert np.allclose(model.encode(items, role="query"), expected)
+
+
+def test_an_edited_file_is_another_model(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(COLOURS.read_text())
+    before = load_model(f"{path}:Colours", LoadOptions())
+    path.write_text(COLOURS.read_text().replace("/ 255", "/ 256"))
+    after = load_model(f"{path}:Colours", LoadOptions())
+    assert before.card.revision != after.card.revision
+    assert getattr(before, "identity", None) != getattr(after, "identity", None)
+
+
+def test_other_attributes_of_the_adapter_stay_visible(tmp_path: Path) -> None:
+    text = COLOURS.read_text().replace("    args = ColoursArgs", "    needs = frozenset({'text'})")
+    text = text.replace('self.identity = {"text_weight": text_weight}', "pass")
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    model = load_model(f"{path}:Colours", LoadOptions())
+    assert needs_of(model) == {"text"}
+    assert needs_of(copy.copy(model)) == {"text"}
+    assert not model.identity  # type: ignore[attr-defined]
+
+
+def test_a_file_or_class_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        load_model(f"{tmp_path}/absent.py:Model", LoadOptions())
+    with pytest.raises(UserError, match="Did you mean 'Colours'"):
+        load_model(f"{COLOURS}:Colour", LoadOptions())
+    with pytest.raises(UserError, match="which class"):
+        load_model(str(COLOURS), LoadOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1\nimport no_such_package\n", "line 2, cannot be imported: ModuleNotFoundError: No module named"),
+        ("x = 1\n\n1 / 0\n", "line 3, cannot be imported: ZeroDivisionError"),
+        ("def broken(:\n", "line 1, cannot be imported: SyntaxError"),
+        ("raise SystemExit('bye')\n", "SystemExit: bye"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_shows_cause_and_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        load_model(written(tmp_path / "bad.py", text), LoadOptions())
+
+
+CARD = (
+    "from mbench.core.specs import ModelCard\n"
+    "class Model:\n"
+    "    card = ModelCard(id='m', modalities=['text'], uses_instructions=False, license='MIT')\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "cls"),
+    [
+        ("class Model: pass\n", "no attribute `card`", ModelError),
+        ("class Model:\n    card = {'id': 'm'}\n", "no attribute `card` that is a ModelCard", ModelError),
+        (CARD, "no class method `load", ModelError),
+        (CARD + "    @classmethod\n    def load(cls, options): return 3\n", "returned int, which lacks", ModelError),
+        (CARD + "    def load(options): raise KeyError('w')\n", "cannot be loaded: KeyError: 'w'", ModelError),
+        (CARD + "    def load(options): raise SystemExit(1)\n", "cannot be loaded: SystemExit", ModelError),
+        (CARD + "    def load(options): raise MemoryError\n", "does not fit into memory", ModelError),
+        (
+            CARD + "    def load(options): raise RuntimeError('CUDA out of memory.')\n",
+            "not fit into memory",
+            ModelError,
+        ),
+        (
+            CARD + "    def load(options): import no_such\n",
+            "needs the Python package 'no_such'",
+            MissingDependencyError,
+        ),
+        (CARD + "    def load(options): options.args['x']\n", "KeyError: 'x'", ModelError),
+    ],
+)
+def test_a_broken_adapter_is_named_with_the_cause(tmp_path: Path, text: str, said: str, cls: type[ModelError]) -> None:
+    with pytest.raises(cls, match=said) as caught:
+        load_model(written(tmp_path / "bad.py", text), LoadOptions())
+    assert "bad.py" in str(caught.value)
