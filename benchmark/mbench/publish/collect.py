@@ -17,6 +17,7 @@ from mbench.publish.text import moment
 
 LARGEST = 16 * 2**20
 """Bytes. Results hold means, not rankings: a model on 36 tasks with all slices stays far below."""
+LONGEST_NAME = 200
 DEPTH = 3
 """`<model>/<revision>/<task>.json`"""
 
@@ -131,9 +132,25 @@ def _read(path: Path) -> TaskResult | GroupResult:
     name = result.task.id if isinstance(result, TaskResult) else result.group
     if path.stem != name:
         raise DataError(f"{path}: holds a result of {name!r}; its name must be {name}.json")
+    for key, text in _names(result):
+        _check_name(path, key, text)
     for key, value in _values(result):
         _check_fraction(path, key, value)
     return result
+
+
+def _names(result: TaskResult | GroupResult) -> Iterator[tuple[str, str]]:
+    yield from (("model.id", result.model.id), ("model.revision", result.model.revision))
+    if isinstance(result, TaskResult):
+        yield from (("task.id", result.task.id), ("task.protocol", result.task.protocol))
+    else:
+        yield ("group", result.group)
+
+
+def _check_name(path: Path, key: str, text: str) -> None:
+    """Refuse names that could look like another's: invisible characters, spaces at the ends, endless ones."""
+    if not text.isprintable() or text != text.strip() or not 0 < len(text) <= LONGEST_NAME:
+        raise DataError(f"{path}: {key}: {text[:40]!r} is not a name of at most {LONGEST_NAME} visible characters")
 
 
 def _values(result: TaskResult | GroupResult) -> Iterator[tuple[str, Value]]:

@@ -31,14 +31,16 @@ class Column(Strict):
         return Head(self.title, explained=self.note, numeric=self.format in ("number", "count"))
 
 
-class _File(Strict):
+class Columns(Strict):
+    """The whole file."""
+
     columns: list[Column]
 
 
 def read_columns(path: Path) -> tuple[Column, ...]:
     """Read the declared columns. Raises SpecError, and UnknownNameError for a key that no card has."""
     document = read_yaml(path)
-    file: _File = spec_from(_File, document.value, str(path), document.lines)
+    file: Columns = spec_from(Columns, document.value, str(path), document.lines)
     for column in file.columns:
         if column.key not in ModelCard.model_fields:
             raise UnknownNameError("key of a model card", column.key, ModelCard.model_fields, f"({path})")

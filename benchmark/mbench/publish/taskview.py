@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from mbench.publish.tables import Cell, Head, Name, Row, Table, mark_best, score
 from mbench.publish.text import magnitude, minute, percent, plain, whole
 
 NO_REVISION = ModelCard.model_fields["revision"].default
+YEAR = 3.2e7
+"""Seconds; what claims to have taken longer is not added up."""
 RUN_FIRST = ("date", "seconds", "device", "dtype", "batch_size", "seed", "instructions", "versions", "git")
 """What a reader asks for first about a run; other keys follow in the order of the alphabet."""
 
@@ -159,7 +162,7 @@ def _run_cell(key: str, value: JsonValue) -> Cell:
     if key == "date" and isinstance(value, str):
         return Cell(minute(value) or value)
     if key == "seconds" and isinstance(value, dict):
-        total = sum(part for part in value.values() if isinstance(part, int | float))
+        total = math.fsum(part for part in value.values() if isinstance(part, int | float) and abs(part) < YEAR)
         return Cell(f"{total:,.1f}", plain(value))
     if key.endswith("_bytes") and isinstance(value, int):
         return Cell(f"{magnitude(value)}B")

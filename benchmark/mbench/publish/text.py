@@ -84,7 +84,9 @@ def whole(value: int) -> str:
 
 
 def magnitude(value: int) -> str:
-    """Return a count in three significant digits: 2840000 -> 2.84 M."""
+    """Return a count in three significant digits: 2840000 -> 2.84 M. Counts that nothing has are cut off."""
+    if value >= 10**15:
+        return "> 999 T"
     for size, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
         if value >= 0.9995 * size:
             return f"{value / size:.3g} {unit}"
