@@ -134,6 +134,7 @@ def spec(**fields: Any) -> TaskSpec:
 
 
 FILE = {"path": "q.parquet", "sha256": "0" * 64}
+SOURCE = {"loader": "emoji", "files": [FILE]}
 
 
 @pytest.mark.parametrize(
@@ -146,14 +147,15 @@ FILE = {"path": "q.parquet", "sha256": "0" * 64}
         {"query": {"modality": "image", "instruction": "find"}},
         {"candidates": {"modality": "text", "pool": "gallery"}},
         {"slices": ["kind"]},
-        {"source": {"loader": "emoji", "split": "val"}},
-        {"source": {"loader": "emoji", "options": {"queries": "other"}}},
-        {"source": {"loader": "emoji", "files": [FILE]}},
-        {"source": {"loader": "emoji", "files": [FILE | {"sha256": "1" * 64}]}},
+        {"source": SOURCE | {"split": "val"}},
+        {"source": SOURCE | {"options": {"queries": "other"}}},
+        {"source": SOURCE | {"files": []}},
+        {"source": SOURCE | {"files": [FILE | {"sha256": "1" * 64}]}},
+        {"source": SOURCE | {"hub": {"repo": "org/set", "revision": "abc"}}},
     ],
 )
 def test_the_fingerprint_changes_with_all_that_moves_a_score(change: dict[str, Any]) -> None:
-    assert task_fingerprint(spec(**change)) != task_fingerprint(spec())
+    assert task_fingerprint(spec(**{"source": SOURCE, **change})) != task_fingerprint(spec(source=SOURCE))
 
 
 @pytest.mark.parametrize(
@@ -172,9 +174,8 @@ def test_the_fingerprint_ignores_words_about_the_task(change: dict[str, Any]) ->
 
 
 def test_the_fingerprint_ignores_where_the_files_lie() -> None:
-    near = {"loader": "emoji", "files": [FILE]}
     far = {"loader": "emoji", "folder": "far", "files": [FILE | {"url": "https://example.org/q"}]}
-    assert task_fingerprint(spec(source=near)) == task_fingerprint(spec(source=far))
+    assert task_fingerprint(spec(source=SOURCE)) == task_fingerprint(spec(source=far))
 
 
 def plugged(monkeypatch: pytest.MonkeyPatch, value: object) -> None:
