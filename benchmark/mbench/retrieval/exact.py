@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mbench.core.types import Rows, Sets, Vectors
-from mbench.retrieval.filters import require_finite
-from mbench.retrieval.pairs import Corpus, Scored, TieOrder, canonical_scores, first_k
+from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, first_k
+from mbench.retrieval.vectors import Corpus, require_finite
 
 
 def score_all(queries: Vectors, corpus: Corpus, k: int, ties: TieOrder, pairs: Rows) -> Scored:

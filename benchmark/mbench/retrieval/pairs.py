@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from mbench.core.types import Floats, Rows, Vectors
+from mbench.retrieval.vectors import CACHED, Corpus, read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Corpus = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-
-CHUNK = 128
-"""Pairs whose products are held at a time; few enough for the processor's own cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +47,31 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
     import torch
 
     dimension, size = queries.shape[1], len(query_rows)
-    raw = np.zeros((CHUNK, dimension), dtype=corpus.dtype)
-    single = torch.zeros((CHUNK, dimension), dtype=torch.float32)
-    products = torch.zeros((CHUNK, dimension), dtype=torch.float64)
+    wide = torch.from_numpy(queries).double()
+    raw = np.zeros((CACHED, dimension), dtype=corpus.dtype)
+    single = torch.zeros((CACHED, dimension), dtype=torch.float32)
+    products = torch.zeros((CACHED, dimension), dtype=torch.float64)
     folds = list(_folds(products))
     scores = torch.empty(size, dtype=torch.float64)
-    for start in range(0, size, CHUNK):
-        stop = min(start + CHUNK, size)
-        read_rows(corpus, candidate_rows[start:stop], raw[: stop - start])
-        products.copy_(single.copy_(torch.from_numpy(raw)))
-        for first, last in _runs(query_rows[start:stop]):
-            products[first:last].mul_(torch.from_numpy(queries[query_rows[start + first]]).double())
-        for lower, upper in folds:
-            lower.add_(upper)
-        scores[start:stop] = products[: stop - start, 0]
+    for first, last in _spans(query_rows):
+        start = first // CACHED * CACHED
+        if first == start:
+            some = candidate_rows[start : start + CACHED]
+            read_rows(corpus, some, raw[: len(some)])
+            products.copy_(single.copy_(torch.from_numpy(raw)))
+        products[first - start : last - start].mul_(wide[query_rows[first]])
+        if last == min(start + CACHED, size):
+            for lower, upper in folds:
+                lower.add_(upper)
+            scores[start:last] = products[: last - start, 0]
     return scores.numpy()
 
 
-def read_rows(corpus: Corpus, rows: Rows, out: Corpus) -> None:
-    """Copy `rows` of the corpus to `out`; `np.take` is faster than indexing, but copies a strided corpus whole."""
-    if corpus.flags.c_contiguous and corpus.flags.aligned:
-        np.take(corpus, rows, axis=0, out=out, mode="clip")
-    else:
-        out[...] = corpus[rows]
+def _spans(query_rows: Rows) -> Iterator[tuple[int, int]]:
+    """Cut the pairs where the query changes and where a chunk ends."""
+    changes = np.flatnonzero(np.diff(query_rows)) + 1
+    edges = np.union1d(np.arange(0, len(query_rows), CACHED), changes).tolist()
+    return pairwise([*edges, len(query_rows)])
 
 
 def _folds(products: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -85,19 +83,16 @@ def _folds(products: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         width -= half
 
 
-def _runs(values: Rows) -> list[tuple[int, int]]:
-    """Return [start, stop) of each run of equal values."""
-    edges = np.flatnonzero(np.diff(values)) + 1
-    return list(zip([0, *edges.tolist()], [*edges.tolist(), len(values)], strict=True))
-
-
 def first_k(pairs: Scored, k: int, ties: TieOrder) -> Scored:
     """Return the first k pairs of each query: sorted by query, then score descending, then tie rank descending."""
-    order = np.lexsort((-ties.of(pairs.candidates), -pairs.scores, pairs.queries))
+    order = np.argsort(-ties.of(pairs.candidates))
+    order = order[np.argsort(-pairs.scores[order], kind="stable")]
+    order = order[np.argsort(pairs.queries[order], kind="stable")]
     order = order[place_in_query(pairs.queries[order]) < k]
     return Scored(pairs.queries[order], pairs.candidates[order], pairs.scores[order])
 
 
 def place_in_query(queries: Rows) -> Rows:
     """Return for each entry of the sorted `queries` how many entries of the same query stand before it."""
-    return np.arange(len(queries)) - np.searchsorted(queries, queries)
+    sizes = np.bincount(queries)
+    return np.arange(len(queries)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbench.core.errors import UserError
-from mbench.retrieval.filters import BLOCK, CONVERTED
-from mbench.retrieval.pairs import CHUNK
+from mbench.retrieval.survivors import BLOCK
+from mbench.retrieval.vectors import CACHED
 
 MEMORY = 192 * 1000**2
 """Bytes that a search takes at most, besides its arguments and its result."""
 LARGEST_BLOCK = 1024
 LARGEST_TILE = 4096
-SCANNED = 1 << 18
+SCANNED = 1 << 20
 """Entries of a product that are looked at, and pairs that are scored, in one go (fewer when memory is short)."""
 ENTRY = 160
 """Bytes that one candidate in a pool, or one scanned pair, takes while it is sorted and scored."""
@@ -50,7 +50,7 @@ def needed(plan: Plan, dimension: int, k: int) -> int:
     pool = (3 * k * plan.block + plan.scanned // 16) * ENTRY
     tile = plan.tile * (dimension * 2 * 3 + plan.block * 2)
     look = plan.scanned * 24
-    rows = (CONVERTED * 14 + CHUNK * 16) * dimension
+    rows = CACHED * 30 * dimension
     return queries + pool + plan.workers * (tile + look + rows)
 
 

@@ -12,14 +12,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from mbench.core.types import Floats, Rows
-from mbench.retrieval.pairs import Scored, TieOrder, first_k, place_in_query
+from mbench.retrieval.pairs import Scored, TieOrder, first_k
 
-SMALLEST_LIMIT = 4096
-"""Fewer entries than this are not worth settling."""
+SMALLEST = 4096
+"""Fewer new entries than this are not worth settling."""
+CROWDED = 3
+"""When bounds alone leave more than so many times the result, all that is left is scored exactly."""
 
 Scorer = Callable[[Rows, Rows], Floats]
 """Canonical scores of pairs: (query rows, candidate rows) -> float64 [m]."""
@@ -56,8 +59,8 @@ class Pool:
     def __init__(self, n_queries: int, k: int, ties: TieOrder, scorer: Scorer) -> None:
         self.low = np.full(n_queries, -np.inf)
         self._k, self._ties, self._scorer = k, ties, scorer
-        self._limit = max(2 * k * n_queries, SMALLEST_LIMIT)
-        self._size = 0
+        self._result = max(k * n_queries, SMALLEST)
+        self._size, self._full = 0, self._result
         nothing = np.zeros(0, dtype=np.int64)
         self._parts = [Found(nothing, nothing, np.zeros(0), np.zeros(0))]
         self._lock = threading.Lock()
@@ -68,11 +71,11 @@ class Pool:
             np.maximum(self.low[queries], values, out=self.low[queries])
 
     def add(self, found: Found) -> None:
-        """Add pairs; settles when the pool has grown past its limit."""
+        """Add pairs; settles when as many are new as the result holds."""
         with self._lock:
             self._parts.append(found)
             self._size += len(found.queries)
-            if self._size > self._limit:
+            if self._size > self._full:
                 self._settle()
 
     def finish(self) -> Scored:
@@ -83,22 +86,24 @@ class Pool:
 
     def _settle(self) -> None:
         rest = self._drop(Found.joined(self._parts))
-        if len(rest.queries) > self._limit * 3 // 4:
+        if len(rest.queries) > CROWDED * self._result:
             rest = Found.exactly(self._exact(rest))
         self._parts, self._size = [rest], len(rest.queries)
+        self._full = self._size + self._result
 
     def _drop(self, found: Found) -> Found:
         """Raise `low` to the k-th largest lower bounds and drop what lies below; the rest is sorted by query."""
-        order = np.argsort(-found.lower)
-        found = found.take(order[np.argsort(found.queries[order].astype(np.uint16), kind="stable")])
-        kth = np.flatnonzero(place_in_query(found.queries) == self._k - 1)
-        at = found.queries[kth]
-        self.low[at] = np.maximum(self.low[at], found.lower[kth])
+        found = found.take(np.argsort(found.queries.astype(np.uint16), kind="stable"))
+        stops = np.cumsum(np.bincount(found.queries, minlength=len(self.low))).tolist()
+        for query, (start, stop) in enumerate(pairwise([0, *stops])):
+            if stop - start >= self._k:
+                kth = np.partition(found.lower[start:stop], -self._k)[-self._k]
+                self.low[query] = max(self.low[query], kth)
         return found.take(np.flatnonzero(found.upper >= self.low[found.queries]))
 
     def _sharpen(self, found: Found) -> Found:
-        """Score the likely winners (the k largest lower bounds, which come first) exactly: that raises `low`."""
-        likely = (place_in_query(found.queries) < self._k) & (found.lower < found.upper)
+        """Score the likely winners exactly, which raises `low`: those whose lower bound is among the k largest."""
+        likely = (found.lower >= self.low[found.queries]) & (found.lower < found.upper)
         lower, upper = found.lower.copy(), found.upper.copy()
         lower[likely] = upper[likely] = self._scorer(found.queries[likely], found.candidates[likely])
         return Found(found.queries, found.candidates, lower, upper)

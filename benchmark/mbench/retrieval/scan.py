@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbench.core.types import Rows, Vectors
-from mbench.retrieval.filters import Filter, Precision, kth_largest, load_tile, survivors
-from mbench.retrieval.pairs import Corpus, Scored, TieOrder, place_in_query, read_rows
+from mbench.core.types import Floats, Rows, Vectors
+from mbench.retrieval.filters import Filter, Precision, Tile, load_tile
+from mbench.retrieval.pairs import Scored, TieOrder, place_in_query
 from mbench.retrieval.plan import Plan
 from mbench.retrieval.pool import Found, Pool, Scorer
+from mbench.retrieval.survivors import kth_largest, survivors
+from mbench.retrieval.vectors import Corpus, read_rows, spread
 from mbench.retrieval.workers import run_all
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+SAMPLED = 128
+"""Candidates, times k, from which limits are learnt before the scan,"""
+SAMPLED_SHARE = 8
+"""or this part of the corpus where that is less; in any case four tiles at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Scan:
     excluded: Excluded
     levels: tuple[Precision, ...]
     plan: Plan
+    centre: Vectors | None
     device: str
     scorer: Scorer
     pool: Pool = field(init=False)
@@ -59,12 +67,32 @@ class Scan:
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
-        self.filters = [Filter.of(self.queries, level, self.device) for level in self.levels]
+        self.filters = [Filter.of(self.queries, level, self.centre, self.device) for level in self.levels]
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
+        self._sample()
         run_all(self._tile, range(0, len(self.corpus), self.plan.tile), self.plan.workers)
         return self.pool.finish()
+
+    def _sample(self) -> None:
+        """Learn limits from candidates all over the corpus, so that the first tiles need not be pooled whole."""
+        size = min(SAMPLED * self.k, len(self.corpus) // SAMPLED_SHARE, 4 * self.plan.tile)
+        if size < self.k:
+            return
+        candidates = spread(len(self.corpus), size)
+        first = self.filters[0]
+        tile = load_tile(self.corpus, candidates, self.levels[0], first.centre, self.device)
+
+        def learn(start: int) -> None:
+            part = slice(start, min(start + step, len(self.queries)))
+            chosen = first.select(part)
+            products = self._products(chosen.queries, tile.vectors, part, candidates)
+            self._learn(chosen, part, products, chosen.error(tile))
+
+        step = max(1, self.plan.scanned // size)
+        if not np.isinf(tile.norm):
+            run_all(learn, range(0, len(self.queries), step), self.plan.workers)
 
     def _tile(self, start: int) -> None:
         candidates = np.arange(start, min(start + self.plan.tile, len(self.corpus)))
@@ -75,53 +103,60 @@ class Scan:
         width = max(1, self.plan.tile * self.levels[0].bytes // self.levels[level].bytes)
         for left in range(0, len(candidates), width):
             some = candidates[left : left + width]
-            tile = load_tile(self.corpus, some, self.levels[level], self.device)
-            if not tile.safe and level + 1 < len(self.levels):
+            tile = load_tile(self.corpus, some, self.levels[level], self.filters[level].centre, self.device)
+            if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
             products = self._products(self.filters[level].queries[part], tile.vectors, part, some)
-            for dense in self._look(level, part, some, products, tile.norm):
+            for dense in self._look(level, part, some, products, tile):
                 self._sharper(level, dense, some)
 
     def _products(self, queries: Tensor, vectors: Tensor, part: slice, candidates: Rows) -> Tensor:
-        """Multiply, and set the excluded pairs to -inf."""
+        """Return [candidates, queries], with -inf for the excluded pairs. (This way round the factors need no copy.)"""
         import torch
 
-        products = queries @ vectors.T
+        products = vectors @ queries.T
         rows, columns = self.excluded.within(part, candidates)
         if len(rows):
-            products[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
+            products[torch.from_numpy(columns), torch.from_numpy(rows)] = -torch.inf
         return products
 
-    def _look(self, level: int, part: slice, candidates: Rows, products: Tensor, norm: float) -> list[slice]:
+    def _look(self, level: int, part: slice, candidates: Rows, products: Tensor, tile: Tile) -> list[slice]:
         """Pool what survives, some queries at a time; return the queries of which too much does."""
         dense: list[slice] = []
-        step = max(1, self.plan.scanned // products.shape[1])
-        for first in range(0, len(products), step):
+        last = level + 1 == len(self.levels)
+        step = max(1, self.plan.scanned // len(products) // (16 if last else 1))
+        for first in range(0, products.shape[1], step):
             queries = slice(part.start + first, min(part.start + first + step, part.stop))
-            found = self._found(level, queries, candidates, products[first : first + step], norm)
-            crowded = len(found.queries) > self._bearable(products[first : first + step])
-            if crowded and (level + 1 < len(self.levels)):
-                joins = dense and dense[-1].stop == queries.start
-                dense[-1:] = [slice(dense[-1].start, queries.stop)] if joins else [*dense[-1:], queries]
-            else:
+            found = self._found(level, queries, candidates, products[:, first : first + step], tile)
+            if found is not None:
                 self.pool.add(found)
+            elif dense and dense[-1].stop == queries.start:
+                dense[-1] = slice(dense[-1].start, queries.stop)
+            else:
+                dense.append(queries)
         return dense
 
-    def _bearable(self, products: Tensor) -> int:
-        """Return how many survivors are few enough to be pooled: twice the result, or a sixteenth of all."""
-        return max(2 * self.k * len(products), products.numel() // 16)
-
-    def _found(self, level: int, part: slice, candidates: Rows, products: Tensor, norm: float) -> Found:
-        """Return the survivors; the limits are raised from these very products where that is worth it."""
+    def _found(self, level: int, part: slice, candidates: Rows, products: Tensor, tile: Tile) -> Found | None:
+        """Return the survivors, None if they are too many; limits are raised from these products where that pays."""
         chosen = self.filters[level].select(part)
-        error = chosen.error(norm)
-        rows, columns, values = survivors(products, self.pool.low[part] / chosen.scale - error)
-        if len(rows) > self._bearable(products) // 2 and products.shape[1] >= self.k:
-            self.pool.raise_low(part, chosen.bounds(kth_largest(products, self.k), error)[0])
-            rows, columns, values = survivors(products, self.pool.low[part] / chosen.scale - error)
-        lower, upper = chosen.select(rows).bounds(values, error[rows])
-        return Found(rows + part.start, candidates[columns], lower, upper)
+        error = chosen.error(tile)
+        bearable = max(2 * self.k * products.shape[1], products.numel() // 16)
+        few = survivors(products, chosen.limits(self.pool.low[part], error), bearable // 2)
+        if few is None:
+            self._learn(chosen, part, products, error)
+            most = products.numel() if level + 1 == len(self.levels) else bearable
+            few = survivors(products, chosen.limits(self.pool.low[part], error), most)
+        if few is None:
+            return None
+        lower, upper = chosen.bounds(few.values, error, few.queries)
+        return Found(few.queries + part.start, candidates[few.candidates], lower, upper)
+
+    def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats) -> None:
+        """Raise the limits to the k-th best of these products."""
+        if len(products) >= self.k:
+            best = kth_largest(products, self.k)
+            self.pool.raise_low(part, chosen.bounds(best, error, np.arange(len(best)))[0])
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
         """Leave out surplus copies and try again; without any, go to the next format."""

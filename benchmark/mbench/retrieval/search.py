@@ -17,11 +17,16 @@ import numpy as np
 from mbench.core.errors import EncodingError, UnknownNameError, UserError
 from mbench.core.types import Rankings, Rows, Sets, Vectors
 from mbench.retrieval.exact import batches, listed_pairs, pair_keys, score_all
-from mbench.retrieval.filters import PRECISIONS, Precision, fastest_precision, require_finite
-from mbench.retrieval.pairs import Corpus, Scored, TieOrder, canonical_scores, place_in_query
+from mbench.retrieval.filters import PRECISIONS, Precision
+from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, place_in_query
 from mbench.retrieval.plan import Plan, make_plan
+from mbench.retrieval.probe import fastest_precision
 from mbench.retrieval.scan import Excluded, Scan
+from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
 from mbench.retrieval.workers import plain_torch, run_all
+
+SAMPLE = 1024
+"""Rows whose mean stands for the corpus."""
 
 
 def top_k(  # noqa: PLR0913 - the public face: everything but the first three has a default
@@ -90,6 +95,7 @@ class _Search:
 
     def filtered(self, exclude: Sets | None, levels: tuple[Precision, ...], device: str) -> None:
         """Scan the corpus once for each block of queries."""
+        centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
         for start in range(0, len(self.queries), self.plan.block):
             part = slice(start, min(start + self.plan.block, len(self.queries)))
             block = self.queries[part]
@@ -101,6 +107,7 @@ class _Search:
                 _excluded(exclude, part, len(self.corpus)),
                 levels,
                 self.plan,
+                centre,
                 device,
                 partial(self._score, block),
             )

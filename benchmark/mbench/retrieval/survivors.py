@@ -1,0 +1,79 @@
+"""Looking at a product [candidates, queries]: which entries reach their query's limit, and its k-th largest entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mbench.core.types import Floats, Rows
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+BLOCK = 16
+"""Candidates that share one maximum: only blocks whose maximum reaches the limit are looked at."""
+FLOOR = -(2.0**600)
+"""Below any score that float32 vectors can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survivors:
+    """Entries of a product that are not below their query's limit: positions, and the stored values as float64."""
+
+    candidates: Rows
+    queries: Rows
+    values: Floats
+
+
+def survivors(products: Tensor, limits: Floats, most: int) -> Survivors | None:
+    """Return the entries of `products` [candidates, queries] that reach their query's limit; None if more than `most`.
+
+    An entry of -inf (an excluded pair) never survives, whatever the limit.
+    """
+    import torch
+
+    bounds = _rounded_limits(limits, products.dtype).to(products.device)
+    size = BLOCK if len(products) % BLOCK == 0 else 1
+    blocks = products.view(-1, size, products.shape[1])
+    block, query = torch.nonzero(_maxima(blocks, bounds) >= bounds, as_tuple=True)
+    chosen = blocks[block, :, query]
+    hit, inside = torch.nonzero(chosen >= bounds[query, None], as_tuple=True)
+    if len(hit) > most:
+        return None
+    found = (block[hit] * size + inside, query[hit], chosen[hit, inside].double())
+    return Survivors(*(part.cpu().numpy() for part in found))
+
+
+def kth_largest(products: Tensor, k: int) -> Floats:
+    """Return [queries] the k-th largest of each column of `products`, FLOOR where it is -inf; k <= candidates."""
+    import torch
+
+    wide = products.T.to(torch.float32 if products.dtype == torch.bfloat16 else products.dtype).contiguous()
+    best = np.partition(wide.cpu().numpy(), -k, axis=1)[:, -k]
+    return np.maximum(best.astype(np.float64), FLOOR)
+
+
+def _rounded_limits(limits: Floats, dtype: torch.dtype) -> Tensor:
+    """Round limits down, then as the products were rounded; never to -inf, which marks excluded pairs.
+
+    A limit of NaN would drop everything; it becomes one that keeps everything.
+    """
+    import torch
+
+    lower = torch.from_numpy(np.nextafter(np.fmax(limits, -np.inf), -np.inf))
+    if dtype != torch.float64:
+        single = lower.float()
+        lower = torch.nextafter(single, torch.full_like(single, -torch.inf)).to(dtype)
+    return lower.clamp(min=torch.finfo(dtype).min)
+
+
+def _maxima(blocks: Tensor, bounds: Tensor) -> Tensor:
+    """Return the maximum of each block. Bit patterns of bfloat16 order like int16 while only positive ones matter."""
+    import torch
+
+    if blocks.dtype == torch.bfloat16 and bool((bounds > 0).all()):
+        return blocks.view(torch.int16).amax(1).view(torch.bfloat16)
+    return blocks.amax(1)
