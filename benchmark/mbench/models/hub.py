@@ -12,8 +12,8 @@ from mbench.core.files import file_sha256
 from mbench.core.types import LoadOptions
 
 SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
-SAFE_WEIGHTS = ("model*.safetensors",)
-OLD_WEIGHTS = ("pytorch_model*.bin",)
+SAFE_WEIGHTS = ("model*.safetensors", "adapter_model.safetensors")
+OLD_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")
 HASHED_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".safetensors", ".bin", ".pt", ".pth")
 
 
@@ -64,7 +64,7 @@ def _looks_like_path(checkpoint: str) -> bool:
 
 def _downloaded(name: str, options: LoadOptions) -> Located:
     folder = _snapshot(name, options, [*SIDE_FILES, *SAFE_WEIGHTS])
-    if not any(folder.glob(SAFE_WEIGHTS[0])):
+    if not any(file for pattern in SAFE_WEIGHTS for file in folder.glob(pattern)):
         folder = _snapshot(name, options, [*SIDE_FILES, *OLD_WEIGHTS])
     return Located(folder, folder.name, name)
 
