@@ -26,6 +26,7 @@ MODELS: Registry[EncoderFactory] = Registry(
         "image-only": "mbench.models.baselines:ImageOnly",
         "precomputed": "mbench.models.precomputed:Precomputed",
         "clip": "mbench.models.clip:Clip",
+        "abc": "mbench.models.abc:Abc",
     },
     group="mbench.models",
 )
