@@ -1,0 +1,75 @@
+"""The pool of candidates: what it drops cannot win, and a crowd does not make it grow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mbench.core.errors import UserError
+from mbench.core.types import Sets
+from mbench.retrieval.exact import batches, listed_pairs
+from mbench.retrieval.pairs import Scored, TieOrder, first_k
+from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, needed
+from mbench.retrieval.pool import SMALLEST, Found, Pool
+
+
+def fill(pool: Pool, truth: np.ndarray, slack: float, parts: int) -> None:
+    """Add all pairs, in parts, with bounds `slack` around their true scores."""
+    queries, candidates = np.divmod(np.random.default_rng(0).permutation(truth.size), truth.shape[1])
+    for rows, columns in zip(np.array_split(queries, parts), np.array_split(candidates, parts), strict=True):
+        scores = truth[rows, columns]
+        pool.add(Found(rows, columns, scores - slack, scores + slack))
+
+
+@pytest.mark.parametrize("slack", [0.0, 0.01, 10.0])
+def test_the_best_of_all_that_was_added_come_out(slack):
+    truth = np.random.default_rng(1).integers(0, 50, (7, 9000)) / 50
+    pool = Pool(7, 20, TieOrder(), lambda rows, columns: truth[rows, columns])
+    fill(pool, truth, slack, 40)
+    best = pool.finish()
+    order = np.argsort(-truth[:, ::-1], axis=1, kind="stable")[:, :20]
+    np.testing.assert_array_equal(best.candidates.reshape(7, 20), 8999 - order)
+    np.testing.assert_array_equal(best.scores, truth[best.queries, best.candidates])
+
+
+def test_a_crowd_of_ties_does_not_grow_the_pool_nor_is_it_scored_again_and_again():
+    scored = []
+    pool = Pool(3, 10, TieOrder(), lambda rows, columns: scored.append(len(rows)) or np.ones(len(rows)))
+    fill(pool, np.ones((3, 100_000)), 0.5, 200)
+    assert sum(len(part.queries) for part in pool._parts) <= 6 * SMALLEST
+    assert pool.finish().candidates.tolist() == [*range(99_999, 99_989, -1)] * 3
+    assert sum(scored) <= 300_000
+
+
+def test_first_k_orders_by_score_and_then_by_tie_rank():
+    pairs = Scored(np.array([1, 0, 0, 0, 1]), np.array([2, 0, 1, 2, 0]), np.array([1.0, 3.0, 3.0, 4.0, 1.0]))
+    best = first_k(pairs, 2, TieOrder(np.array([9, 5, 7])))
+    assert best.queries.tolist() == [0, 0, 1, 1]
+    assert best.candidates.tolist() == [2, 0, 0, 2]
+
+
+def test_listed_pairs_are_distinct_and_without_the_excluded():
+    galleries, exclude = Sets.of([[1], [4, 2, 4], [3, 0]]), Sets.of([[1], [0], [0, 0, 1]])
+    assert listed_pairs(galleries, exclude, slice(1, 3), 5).tolist() == [2, 4, 5 + 3]
+    assert listed_pairs(None, exclude, slice(1, 3), 3).tolist() == [1, 2, 3 + 2]
+
+
+def test_batches_hold_every_query_once_and_only_a_giant_exceeds_the_limit():
+    sizes = np.array([3, 3, 0, 9, 1, 1, 5])
+    cut = batches(sizes, 6)
+    assert [q for part in cut for q in range(part.start, part.stop)] == list(range(7))
+    assert [int(sizes[part].sum()) for part in cut] == [6, 9, 2, 5]
+
+
+@pytest.mark.parametrize("memory", [3_000_000, 30_000_000, 10**12, None])
+@pytest.mark.parametrize("dimension", [1, 768, 4096])
+@pytest.mark.parametrize("k", [1, 100, 1000])
+def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k):
+    limit = min(memory or MEMORY, MEMORY)
+    try:
+        plan = make_plan(100_000, 10**7, dimension, k, memory, 64)
+    except UserError:
+        assert limit == 3_000_000
+        return
+    assert needed(plan, dimension, k) <= limit
+    assert plan.block == LARGEST_BLOCK or needed(plan, dimension, k) > limit / 5
