@@ -65,6 +65,11 @@ def test_swapped_adapters_are_refused(arguments: dict[str, str]) -> None:
         load_abc(swapped)
 
 
+def test_local_checkpoints_need_no_network(arguments: dict[str, str], no_network: list[Any]) -> None:
+    assert load_abc(arguments).card.id == "abc"
+    assert no_network == []
+
+
 def test_positions_precision_and_weights_are_part_of_the_identity(arguments: dict[str, str], tmp_path: Path) -> None:
     other = save_tiny_abc(tmp_path)
     change(Path(other["instruct"]) / ADAPTER, **{f"base_model__model__{QUERY}__lora_B__weight": torch.ones(16, 2)})
