@@ -1,0 +1,165 @@
+"""The embedded models `tiny` (one fused transformer) and `tiny-dual` (two towers), whose weights ship with mbench.
+
+What they see of an item: the text, cut after 32 words, and the instruction, cut after 24, both in lower case; a picture
+as 48 x 48 pixels when neither side exceeds 96 (a single drawing), else as 96 x 96 (a scene), alpha and margins white.
+Beware of that rule: it takes a large picture of one thing for a scene, and a scene of at most 96 pixels for one thing.
+They were trained on emoji alone. Any picture gets a valid vector, but photographs mean nothing to them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from mbench.core.errors import EncodingError
+from mbench.core.files import file_sha256
+from mbench.core.specs import ModelCard
+from mbench.core.types import Item, LoadOptions, Role, Vectors
+from mbench.models.cards import shipped_card
+from mbench.models.options import Args, ExistingFile, refuse_revision
+from mbench.models.tiny_input import pad_tokens, pixels, side_px, tokens
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from mbench.models.device import Placement
+
+WEIGHTS = Path(__file__).parent / "weights"
+DIMENSION = 128
+CHUNK = 64
+"""Items that go through the network at once; the batch that the caller chose does not matter."""
+
+
+class TinyArgs(Args):
+    """Arguments of `tiny` and `tiny-dual`."""
+
+    checkpoint: ExistingFile | None = Field(None, description="retrained weights, a .safetensors file")
+
+
+class Tiny:
+    """Picture, text and instruction meet in the attention of one small transformer."""
+
+    card: ModelCard = shipped_card("tiny")
+    args: ClassVar[type[Args]] = TinyArgs
+    net_name: ClassVar[str] = "tiny"
+    weights: ClassVar[str] = "tiny.safetensors"
+
+    def __init__(self, path: Path, placement: Placement) -> None:
+        """Raises CheckpointError unless every tensor of the file fits the network by name and shape."""
+        from mbench.models.tiny_net import NETS
+        from mbench.models.weights_io import Checkpoint, load_strict
+
+        self.net = NETS[self.net_name]()
+        load_strict(self.net, Checkpoint.open(path))
+        self.net.to(placement.device, placement.torch_dtype).eval()
+        self.placement = placement
+        digest = file_sha256(path)
+        parameters = sum(one.numel() for one in self.net.parameters())
+        self.card = self.card.model_copy(update={"revision": digest[:12], "parameters": parameters})
+        self.identity = {"weights_sha256": digest, "dtype": placement.dtype, "input": "1"}
+
+    @classmethod
+    def load(cls, options: LoadOptions) -> Self:
+        """Load the shipped weights, or those of `--model-args checkpoint=`. Raises UserError and CheckpointError."""
+        from mbench.models.device import placement
+
+        refuse_revision(options, cls.net_name)
+        args = TinyArgs.read(options, cls.net_name)
+        return cls(args.checkpoint or WEIGHTS / cls.weights, placement(options))
+
+    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
+        """Return unit vectors [n, 128]; an item's does not depend on the others beyond float rounding.
+
+        Raises EncodingError for an item that has no text, no picture and no instruction.
+        """
+        rows = [tokens(item.text or "", item.instruction or "") for item in items]
+        self._refuse_empty(items, rows, role)
+        vectors: Vectors = np.zeros((len(items), DIMENSION), dtype=np.float32)
+        for kind, group in _by_kind(items, rows).items():
+            pictures = self._see([items[n].image for n in group]) if kind.px else None
+            for start in range(0, len(group), CHUNK):
+                part = slice(start, start + CHUNK)
+                features = pictures.at(part) if pictures else None
+                vectors[group[part]] = self._read(features, [rows[n] for n in group[part]])
+        return vectors
+
+    def _refuse_empty(self, items: Sequence[Item], rows: Sequence[NDArray[np.int64]], role: Role) -> None:
+        for item, row in zip(items, rows, strict=True):
+            if item.image is None and not len(row):
+                raise EncodingError(
+                    f"{role} {item.id!r} is empty: model {self.net_name!r} needs a text, a picture or an instruction."
+                )
+
+    def _see(self, images: Sequence[Image | None]) -> _Seen:
+        """Put pictures of one size through the stem, equal ones once."""
+        import torch
+
+        places: dict[bytes, int] = {}
+        distinct: list[NDArray[np.uint8]] = []
+        rows = []
+        for picture in (pixels(image, side_px(image)) for image in images if image is not None):
+            rows.append(places.setdefault(picture.tobytes(), len(places)))
+            distinct += [picture] if len(places) > len(distinct) else []
+        batches = np.array_split(np.stack(distinct), -(-len(distinct) // CHUNK))
+        with torch.inference_mode():
+            features = [self.net.stem(self._tensor(batch)) for batch in batches]
+        return _Seen(torch.cat(features), rows)
+
+    def _tensor(self, pictures: NDArray[np.uint8]) -> Tensor:
+        import torch
+
+        tensor = torch.from_numpy(pictures).to(self.placement.device).permute(0, 3, 1, 2)
+        return tensor.to(self.placement.torch_dtype) / 255
+
+    def _read(self, features: Tensor | None, rows: Sequence[NDArray[np.int64]]) -> Vectors:
+        """Vectors of items that all have words, or none of them."""
+        import torch
+
+        with torch.inference_mode():
+            words = torch.from_numpy(pad_tokens(rows)).to(self.placement.device) if len(rows[0]) else None
+            vectors: Vectors = self.net(features, words).float().cpu().numpy()
+        return vectors
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Stem features of distinct pictures, and which of them each item has."""
+
+    features: Tensor
+    rows: list[int]
+
+    def at(self, part: slice) -> Tensor:
+        return self.features[self.rows[part]]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What items of one batch have in common: the size of their picture (0 for none), and whether there are words."""
+
+    px: int
+    words: bool
+
+
+class TinyDual(Tiny):
+    """A picture tower and a text tower that never see each other's input; their outputs are added (not normalised)."""
+
+    card: ModelCard = shipped_card("tiny-dual")
+    net_name: ClassVar[str] = "tiny-dual"
+    weights: ClassVar[str] = "tiny_dual.safetensors"
+
+
+def _by_kind(items: Sequence[Item], rows: Sequence[NDArray[np.int64]]) -> dict[_Kind, list[int]]:
+    """Positions of the items that can share a batch, those of few words first, so that little is padded."""
+    groups: dict[_Kind, list[int]] = defaultdict(list)
+    for n in sorted(range(len(items)), key=lambda n: len(rows[n])):
+        image = items[n].image
+        groups[_Kind(0 if image is None else side_px(image), len(rows[n]) > 0)].append(n)
+    return groups
