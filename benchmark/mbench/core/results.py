@@ -67,8 +67,9 @@ class Counts(Record):
 class TaskResult(Record):
     """One model on one task.
 
-    `partial` marks results of --limit, `variant` those that leave the task's protocol (other instructions): no
-    leaderboard takes either.
+    `partial` marks results of --limit or of a smaller pool than the official one, `variant` those that leave the task's
+    protocol (other instructions): no leaderboard takes either. Without `labels_public` there are no metrics: the
+    benchmark's server has the labels.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -76,6 +77,7 @@ class TaskResult(Record):
     model: ModelRef
     partial: bool = False
     variant: str = ""
+    labels_public: bool = True
     metrics: dict[str, Value]
     slices: dict[str, dict[str, dict[str, Value]]] = {}
     counts: Counts

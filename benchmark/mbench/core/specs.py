@@ -105,10 +105,14 @@ class CandidateSpec(Strict):
 
 
 class SizeSpec(Strict):
-    """Numbers that the official data has; loading anything else is an error."""
+    """Numbers that the official data has; loading anything else is an error.
+
+    With `partial_pool` fewer candidates load too, and results on them are marked as partial.
+    """
 
     queries: int = Field(ge=1)
     candidates: int = Field(ge=1)
+    partial_pool: bool = False
 
 
 class ReferenceScore(Strict):
@@ -187,13 +191,17 @@ class Aggregate(Strict):
 
 
 class GroupSpec(Strict):
-    """Tasks (or other groups, or patterns) that belong together, and how their scores are averaged."""
+    """Tasks (or other groups, or patterns) that belong together, and how their scores are averaged.
+
+    The metric of a reference score is the name of an aggregate.
+    """
 
     id: str = Field(pattern=TASK_ID)
     title: str = ""
     description: str
     members: list[str] = Field(min_length=1)
     aggregates: list[Aggregate] = []
+    reference_scores: list[ReferenceScore] = []
     citation: str = ""
 
 

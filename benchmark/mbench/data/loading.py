@@ -12,7 +12,7 @@ from mbench.core.errors import DataError, SpecError
 from mbench.core.files import file_sha256
 from mbench.core.registry import Registry
 from mbench.core.specs import FileSpec, SourceSpec, TaskSpec
-from mbench.core.types import EvalData
+from mbench.core.types import EvalData, ItemTable
 from mbench.data.catalog import Task
 
 DATA_VARIABLE = "MBENCH_DATA"
@@ -25,11 +25,12 @@ class SourceFiles:
     root: Path
     how: str
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str, url: str | None = None) -> Path:
         """Return the path of an existing file. Raises DataError, with how to get it, when it is not there."""
         path = self.place(name)
         if not path.is_file():
-            raise DataError(f"{path}: there is no such file. {self.how}")
+            origin = f" It comes from {url}." if url else ""
+            raise DataError(f"{path}: there is no such file.{origin} {self.how}")
         return path
 
     def place(self, name: str) -> Path:
@@ -43,7 +44,17 @@ class SourceFiles:
 Loader = Callable[[TaskSpec, SourceFiles], EvalData]
 """What reads one source format; the loader's own options are in `spec.source.options`, which it validates."""
 
-LOADERS: Registry[Loader] = Registry("loader", {"emoji": "mbench.data.loaders.emoji:load"}, group="mbench.loaders")
+LOADERS: Registry[Loader] = Registry(
+    "loader",
+    {
+        "circo": "mbench.data.loaders.circo:load",
+        "cirr": "mbench.data.loaders.cirr:load",
+        "emoji": "mbench.data.loaders.emoji:load",
+        "fashioniq": "mbench.data.loaders.fashioniq:load",
+        "genecis": "mbench.data.loaders.genecis:load",
+    },
+    group="mbench.loaders",
+)
 
 
 def load(task: Task, data_root: Path | None = None) -> EvalData:
@@ -56,7 +67,7 @@ def load(task: Task, data_root: Path | None = None) -> EvalData:
 
     files = source_files(task, data_root)
     for one in task.spec.source.files:
-        verify(files.path(one.path), one)
+        verify(files.path(one.path, one.url), one)
     loader = LOADERS.get(task.spec.source.loader)
     data = _instructed(task.spec, loader(task.spec, files))
     check_data(task.spec, data)
@@ -105,20 +116,27 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 
 
 def _origin(source: SourceSpec) -> str:
-    urls = [one.url for one in source.files if one.url]
     if source.hub is not None:
         return f" or from huggingface.co/{source.hub.repo} (revision {source.hub.revision})"
-    return f" or from {urls[0]}" if urls else ""
+    return ""
 
 
 def _instructed(spec: TaskSpec, data: EvalData) -> EvalData:
     """Give items that have no instruction of their own the one that the task states for all."""
     from dataclasses import replace
 
+    renderings = tuple(replace(one, items=_filled(one.items, spec.query.instruction)) for one in data.renderings)
+    return replace(
+        data,
+        queries=_filled(data.queries, spec.query.instruction),
+        corpus=_filled(data.corpus, spec.candidates.instruction),
+        renderings=renderings,
+    )
+
+
+def _filled(table: ItemTable, instruction: str | None) -> ItemTable:
     from mbench.data.table import ArrowTable
 
-    if spec.query.instruction is not None and isinstance(data.queries, ArrowTable):
-        data = replace(data, queries=data.queries.filled(instruction=spec.query.instruction))
-    if spec.candidates.instruction is not None and isinstance(data.corpus, ArrowTable):
-        data = replace(data, corpus=data.corpus.filled(instruction=spec.candidates.instruction))
-    return data
+    if instruction is None or not isinstance(table, ArrowTable):
+        return table
+    return table.filled(instruction=instruction)

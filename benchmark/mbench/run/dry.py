@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mbench.core.types import ItemTable, Rendering, Role, Rows
+from mbench.core.types import ItemTable, Role, Rows
 from mbench.data.catalog import Task
 from mbench.retrieval.checks import encode_checked
 from mbench.retrieval.encode import plan
 from mbench.run.settings import RunSettings
-from mbench.run.task import Loaded, prepared
+from mbench.run.task import Loaded, prepared, renderings_of
 
 SAMPLE = 16
 BYTES_PER_NUMBER = 4
@@ -38,8 +38,7 @@ def estimate(model: Loaded, task: Task, settings: RunSettings) -> Estimate:
     The time is the sample's time an item, times the items; search and scoring are not in it.
     """
     data = prepared(task, settings, model.encoder)
-    renderings = data.renderings or (Rendering(data.queries),)
-    tables: list[tuple[ItemTable, Role]] = [(one.items, "query") for one in renderings]
+    tables: list[tuple[ItemTable, Role]] = [(one.items, "query") for one in renderings_of(model.encoder, data)]
     tables.append((data.corpus, "candidate"))
     vectors = reused = size = 0
     seconds = 0.0

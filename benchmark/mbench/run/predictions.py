@@ -9,6 +9,7 @@ from mbench.core.results import Counts, ModelRef, TaskRef, TaskResult
 from mbench.core.specs import ModelCard
 from mbench.core.types import MAIN_POOL
 from mbench.data.catalog import Task
+from mbench.data.checks import is_partial
 from mbench.data.loading import load
 from mbench.data.predictions import ranked_part, read_predictions
 from mbench.run import provenance
@@ -39,6 +40,7 @@ def score_predictions(task: Task, path: Path, data_root: Path | None, seed: int 
     return TaskResult(
         task=TaskRef(id=spec.id, version=spec.version, protocol=spec.protocol, fingerprint=task.fingerprint),
         model=ModelRef(id=card.id, revision=card.revision, fingerprint=digest[:16], card=card),
+        partial=is_partial(task.spec, data),
         metrics=scores.metrics,
         slices=scores.slices,
         counts=Counts(

@@ -122,7 +122,10 @@ def _existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> T
     same_task = there.task.fingerprint == task.fingerprint
     same_model = there.model.fingerprint == model_ref(model.encoder, model.options).fingerprint
     wanted = (settings.variant, settings.limit, settings.seed)
-    if same_task and same_model and (there.variant, there.run.get("limit"), there.run.get("seed")) == wanted:
+    sizes = task.spec.sizes
+    whole_pool = sizes is None or there.counts.candidates == sizes.candidates
+    same_settings = (there.variant, there.run.get("limit"), there.run.get("seed")) == wanted
+    if same_task and same_model and same_settings and whole_pool:
         return there
     if not there.partial and not there.variant and (settings.variant or settings.limit is not None):
         raise UserError(

@@ -14,8 +14,20 @@ from pydantic import JsonValue
 from mbench.core.errors import UnsupportedModalityError
 from mbench.core.results import Counts, Evidence, TaskRef, TaskResult
 from mbench.core.specs import TaskSpec
-from mbench.core.types import MAIN_POOL, Encoder, EvalData, ItemTable, LoadOptions, Rankings, Rendering, Role, Vectors
+from mbench.core.types import (
+    MAIN_POOL,
+    Encoder,
+    EvalData,
+    ItemTable,
+    LoadOptions,
+    Rankings,
+    Rendering,
+    Role,
+    Vectors,
+    needs_of,
+)
 from mbench.data.catalog import Task
+from mbench.data.checks import is_partial
 from mbench.data.loading import load
 from mbench.data.variants import limited, with_instructions
 from mbench.retrieval.checks import normalised
@@ -25,7 +37,7 @@ from mbench.retrieval.store import Store
 from mbench.run import provenance
 from mbench.run.settings import RunSettings
 from mbench.scoring.diagnostics import diagnose
-from mbench.scoring.score import score
+from mbench.scoring.score import Scores, score, unscored
 
 EVIDENCE_DEPTH = 50
 
@@ -69,14 +81,15 @@ def evaluate(model: Loaded, task: Task, settings: RunSettings, watch: Watch) -> 
         watch.start("search", 0)
         rankings = ranked(task.spec, data, queries, corpus, settings)
     with clock.phase("score"):
-        scores = score(task.spec, data.judgments, rankings, seed=settings.seed)
+        scores = _scores(task.spec, data, rankings, settings.seed)
     result = TaskResult(
         task=TaskRef(
             id=task.spec.id, version=task.spec.version, protocol=task.spec.protocol, fingerprint=task.fingerprint
         ),
         model=provenance.model_ref(model.encoder, model.options),
-        partial=settings.limit is not None,
+        partial=settings.limit is not None or is_partial(task.spec, data),
         variant=settings.variant,
+        labels_public=task.spec.labels_public,
         metrics=scores.metrics,
         slices=scores.slices,
         counts=Counts(
@@ -86,6 +99,11 @@ def evaluate(model: Loaded, task: Task, settings: RunSettings, watch: Watch) -> 
         run=_run_record(model, settings, tally, clock),
     )
     return result, Evidence(data.queries.ids(), data.corpus, rankings, scores.per_query)
+
+
+def _scores(spec: TaskSpec, data: EvalData, rankings: Mapping[str, Rankings], seed: int) -> Scores:
+    """A test split whose labels are withheld leaves rankings for the benchmark's server, and no numbers."""
+    return score(spec, data.judgments, rankings, seed=seed) if spec.labels_public else unscored(len(data.queries))
 
 
 def prepared(task: Task, settings: RunSettings, encoder: Encoder) -> EvalData:
@@ -106,12 +124,18 @@ def prepared(task: Task, settings: RunSettings, encoder: Encoder) -> EvalData:
 
 def query_vectors(model: Loaded, data: EvalData, tally: Tally, watch: Watch) -> Vectors:
     """Return [n_q, d]: each query's vector, or the normalised weighted mean of its renderings' normalised vectors."""
-    renderings = data.renderings or (Rendering(data.queries),)
+    renderings = renderings_of(model.encoder, data)
     vectors = [_embed_queries(model, one.items, tally, watch) for one in renderings]
     if len(renderings) == 1:
         return vectors[0]
     weighted = [r.weight * normalised(v).astype(np.float64) for r, v in zip(renderings, vectors, strict=True)]
     return normalised(cast(Vectors, np.sum(weighted, axis=0)))
+
+
+def renderings_of(encoder: Encoder, data: EvalData) -> tuple[Rendering, ...]:
+    """Return the renderings of the queries that differ for a model: only one for a model that reads no text."""
+    renderings = data.renderings or (Rendering(data.queries),)
+    return renderings if "text" in needs_of(encoder) else renderings[:1]
 
 
 def ranked(

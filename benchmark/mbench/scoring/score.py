@@ -32,6 +32,11 @@ class Scores:
     skipped: int
 
 
+def unscored(queries: int) -> Scores:
+    """Return what stands for the scores of a test split whose labels are withheld: none."""
+    return Scores(metrics={}, slices={}, per_query={}, judged=0, skipped=queries)
+
+
 def score(spec: TaskSpec, judgments: Judgments, rankings: Mapping[str, Rankings], *, seed: int = 0) -> Scores:
     """Score `rankings` (by pool: "main" and every other pool that a metric names) of all queries of a task.
 
