@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbench.core.errors import CheckpointError, DataError, MissingDependencyError
 from mbench.core.files import read_json
+from mbench.core.types import Vectors
 from mbench.models.device import Placement
 from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
 
-VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("tokenizer.model",))
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VOCABULARIES = (
+    ("tokenizer.json",),
+    ("vocab.json", "merges.txt"),
+    ("vocab.txt",),
+    ("tokenizer.model",),
+    ("spiece.model",),
+)
 
 
 def require_transformers(model: str, extra: str) -> None:
@@ -87,6 +98,34 @@ def load_tokenizer(folder: Path, config: Mapping[str, Any], **settings: Any) -> 
             "one of the two is of another checkpoint."
         )
     return tokenizer
+
+
+def pil_processor(family: str) -> Any:
+    """Return the image processor class of a `family` (CLIP, Siglip, Blip) that works on PIL, without torchvision."""
+    import transformers
+
+    name = f"{family}ImageProcessor"
+    try:
+        module = import_module(f"transformers.models.{family.lower()}.image_processing_pil_{family.lower()}")
+    except ModuleNotFoundError:
+        return getattr(transformers, name)
+    return getattr(module, f"{name}Pil")
+
+
+def features_of(method: Callable[..., Any], where: Placement, **inputs: Tensor) -> Vectors:
+    """Return [n, d] float32: what a model's `method` makes of `inputs`, which are moved to `where` first."""
+    import torch
+
+    moved = {
+        name: one.to(where.device, where.torch_dtype if one.is_floating_point() else None)
+        for name, one in inputs.items()
+    }
+    with torch.inference_mode():
+        found = method(**moved)
+    # transformers 4 returns the features themselves, 5 a record that holds them.
+    pooled = found if torch.is_tensor(found) else found.pooler_output
+    vectors: Vectors = pooled.float().cpu().numpy()
+    return vectors
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -16,6 +16,17 @@ def rgb(picture: Image) -> Image:
     transformers 5 blends with white instead, which moves the embedding of every drawing with a transparent ground.
     """
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def prepared(picture: Image, processor: Any) -> Image:
+    """Return what to hand to an image processor of transformers: RGB, and not longer than it makes a difference."""
+    picture = rgb(picture)
+    size = dict(processor.size or {})
+    crops = processor.do_resize and getattr(processor, "do_center_crop", False)
+    if not crops or {key for key, value in size.items() if value} != {"shortest_edge"}:
+        return picture
+    crop = max(side for side in dict(processor.crop_size).values() if side)
+    return shortened(picture, size["shortest_edge"], crop, processor.resample)
 
 
 def shortened(picture: Image, side: int, crop: int, resample: int) -> Image:
