@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.scoring.helpers import floats, labels, metric, rankings
 
 from mbench.core.errors import DataError, PredictionError
+from mbench.core.specs import MetricSpec
 from mbench.core.types import Judgments, Rankings, Sets
 from mbench.metrics import evaluate, evaluate_all
 from mbench.scoring import hits
@@ -160,3 +161,13 @@ def test_a_missing_pool_or_label_set_is_scored_on_another() -> None:
 def test_no_query_or_no_column_at_all_crashes() -> None:
     assert evaluate(metric("hit@1"), rankings([]), labels([])).shape == (0,)
     np.testing.assert_array_equal(evaluate(metric("hit@1"), rankings([[], []]), labels([[0], []])), [0, np.nan])
+
+
+def test_right_answers_outside_of_a_pool_do_not_cap_its_recall() -> None:
+    labels = Sets.of([[0, 3, 5], [2]])
+    pools = {"subset": Sets.of([[3, 4], [1, 2]])}
+    rankings = {"subset": Rankings(np.array([[3, 4], [1, 2]]), np.array([[0.9, 0.1], [0.9, 0.1]]))}
+    specs = [MetricSpec.model_validate(text) for text in ("recall@1 in subset", "map_trec@2 in subset")]
+    values = evaluate_all(specs, rankings, Judgments({"relevant": labels}, pools=pools))
+    assert values["recall_subset@1"].tolist() == [1.0, 0.0]
+    assert values["map_trec_subset@2"].tolist() == [1.0, 0.5]

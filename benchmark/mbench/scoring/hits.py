@@ -85,6 +85,15 @@ def own_groups(groups: Rows) -> Rows:
     return np.where(groups < 0, alone, groups)
 
 
+def restricted(labels: Sets, pool: Sets) -> Sets:
+    """Return the labels of each query that are in its pool."""
+    width = max(labels.rows.max(initial=0), pool.rows.max(initial=0)) + 1
+    query = owners(labels)
+    inside = np.isin(query * width + labels.rows, owners(pool) * width + pool.rows)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(query[inside], minlength=len(labels)))])
+    return Sets(starts, labels.rows[inside], None if labels.grades is None else labels.grades[inside])
+
+
 def _positive(labels: Sets) -> Sets:
     """Return the labels with a grade above 0: trec_eval takes 0 and below for judged irrelevant."""
     if labels.grades is None or labels.grades.min(initial=1.0) > 0:

@@ -2,7 +2,8 @@
 
 `find_hits` looks up once where the relevant candidates of every query stand; every metric then reads those few places,
 so a further metric or cut costs next to nothing. A query without a relevant candidate is not judged: its value is NaN.
-The number of relevant candidates counts all of them, also those that the ranking or its pool lacks.
+The number of relevant candidates counts all of them, also those that the ranking lacks; in a pool beside the main one,
+all that the pool holds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from mbench.core.errors import DataError, PredictionError
 from mbench.core.specs import MetricSpec
 from mbench.core.types import Floats, Judgments, Rankings, Rows, Sets
-from mbench.scoring.hits import Hits, count_up, find_hits, own_groups, owners
+from mbench.scoring.hits import Hits, count_up, find_hits, own_groups, owners, restricted
 
 
 def hit(hits: Hits, k: int) -> Floats:
@@ -112,8 +113,11 @@ def evaluate(spec: MetricSpec, rankings: Rankings, labels: Sets, groups: Rows | 
 def evaluate_all(
     specs: Sequence[MetricSpec], rankings: Mapping[str, Rankings], judgments: Judgments
 ) -> dict[str, Floats]:
-    """Return the [n_q] values of every metric by its key; `rankings` by pool. Metrics of one pool and label set share
-    one look-up. Raises as `evaluate`, PredictionError for a missing pool and DataError for missing labels.
+    """Return the [n_q] values of every metric by its key; `rankings` by pool.
+
+    In a pool beside the main one (CIRR's subset) only the relevant candidates of that pool count, so that a perfect
+    ranking of it has 1. Metrics of one pool and label set share one look-up. Raises as `evaluate`, PredictionError for
+    a missing pool and DataError for missing labels.
     """
     values: dict[str, Floats] = {}
     for pool, name in dict.fromkeys((spec.pool, spec.labels) for spec in specs):
@@ -122,7 +126,10 @@ def evaluate_all(
             raise PredictionError(f"{alike[0].key} needs a ranking of the pool {pool!r}; given are {sorted(rankings)}.")
         if name not in judgments.labels:
             raise DataError(f"{alike[0].key} needs the labels {name!r}; the data has {sorted(judgments.labels)}.")
-        hits = find_hits(rankings[pool], judgments.labels[name], max(spec.k for spec in alike))
+        labels = judgments.labels[name]
+        if pool in judgments.pools:
+            labels = restricted(labels, judgments.pools[pool])
+        hits = find_hits(rankings[pool], labels, max(spec.k for spec in alike))
         values |= {spec.key: _measure(spec, hits, judgments.groups) for spec in alike}
     return {spec.key: values[spec.key] for spec in specs}
 
