@@ -61,7 +61,7 @@ def test_many_small_tiles_and_blocks_change_nothing(kind, half, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("memory", [2_000_000, 20_000_000, None])
+@pytest.mark.parametrize("memory", [9_000_000, 20_000_000, None])
 def test_memory_threads_and_precision_do_not_change_a_bit(precision, memory):
     queries, corpus = embeddings("anisotropic", 40, 6000, 48, half=True, seed=2)
     expected = brute_force(queries, corpus, 15)
@@ -92,9 +92,16 @@ def test_scores_are_the_exact_dot_products_to_within_rounding():
 def test_constant_embeddings_give_the_highest_tie_ranks_and_no_crowd():
     corpus = np.ones((30_000, 16), dtype=np.float16)
     ranks = np.random.default_rng(3).permutation(30_000)
-    found = top_k(np.ones((40, 16), dtype=np.float32), corpus, 5, tie_ranks=ranks, memory=8_000_000)
+    found = top_k(np.ones((40, 16), dtype=np.float32), corpus, 5, tie_ranks=ranks, memory=10_000_000)
     assert (found.ids == np.argsort(-ranks)[:5]).all()
     assert (found.scores == 16).all()
+
+
+def test_copies_that_are_excluded_do_not_use_up_the_places_of_those_that_are_not():
+    corpus = np.ones((6000, 4), dtype=np.float16)
+    exclude = Sets.of([range(5990, 6000), [], [5999, 0]])
+    found = top_k(np.ones((3, 4), dtype=np.float32), corpus, 2, exclude=exclude)
+    assert found.ids.tolist() == [[5989, 5988], [5999, 5998], [5998, 5997]]
 
 
 def test_ties_at_the_cut_go_to_the_higher_rank_even_when_it_comes_first_in_the_corpus():

@@ -61,7 +61,7 @@ def test_batches_hold_every_query_once_and_only_a_giant_exceeds_the_limit():
     assert [int(sizes[part].sum()) for part in cut] == [6, 9, 2, 5]
 
 
-@pytest.mark.parametrize("memory", [3_000_000, 30_000_000, 10**12, None])
+@pytest.mark.parametrize("memory", [9_000_000, 30_000_000, 10**12, None])
 @pytest.mark.parametrize("dimension", [1, 768, 4096])
 @pytest.mark.parametrize("k", [1, 100, 1000])
 def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k):
@@ -69,7 +69,7 @@ def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k):
     try:
         plan = make_plan(100_000, 10**7, dimension, k, memory, 64)
     except UserError:
-        assert limit == 3_000_000
+        assert limit == 9_000_000
         return
     assert needed(plan, dimension, k) <= limit
     assert plan.block == LARGEST_BLOCK or needed(plan, dimension, k) > limit / 5

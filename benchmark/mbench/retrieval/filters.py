@@ -11,11 +11,11 @@ d u / (1 - d u) |q'| |c'|. So with N and R the largest |c'| and |c - m - c'| of 
     error  =  |q| R  +  |q - q'| N  +  2 (d + 16) u |q'| N  +  2 (d + 16) 2^-53 |q| (N + |m|)
 
 holds for every candidate of the tile; the last term is for the canonical float64 sum, for q.m and for the arithmetic
-of bounds. |q|, |q - q'|, N and R are measured, never assumed, and what rounding can do to the measuring is added. The
-factor 2 and the 16 also cover processors that truncate. Queries are scaled by a power of two to a norm of about 1, and
-N is raised to at least 2^-40: then all that underflow can lose (d 2^-125) is far below the third term. A tile whose N
-is 2^60 or more, where a sum could overflow, is left to the float64 filter, in which float32 vectors can neither
-overflow nor underflow, and which needs no centre.
+of bounds. |q|, |q - q'|, N and R are measured, never assumed; N and R are raised by d 2^-62 for squares that underflow
+in float32 and by what rounding may have hidden. The factor 2 and the 16 also cover the subtraction of m and processors
+that truncate. Queries are scaled by a power of two to a norm of about 1: with N >= d 2^-62 the third term is then far
+above all that a product can lose to underflow (d 2^-125). A tile whose N is 2^60 or more, where a sum could overflow,
+is left to the float64 filter, in which float32 vectors neither overflow nor underflow, and which needs no centre.
 
 bfloat16 products are rounded once more when they are stored. Rounding is monotonic, so a candidate whose stored value
 lies under the *rounded* limit had a sum under the limit: for dropping candidates this costs nothing.
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST_NORM = 2.0**60
-SMALLEST_NORM = 2.0**-40
 UNDERFLOWN = 2.0**-62
-"""More than a number can have whose square underflows in float32."""
+"""More than a number can be whose square underflows in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +112,12 @@ class Filter:
 
     def error(self, tile: Tile) -> Floats:
         """Return [n_q]: the bound of the module's head for every candidate of the tile."""
-        norm = tile.norm if self.precision is FP64 else max(tile.norm, SMALLEST_NORM)
         sums = _sum_error(self.queries.shape[1], self.precision) + _sum_error(self.queries.shape[1], FP64)
-        return self.norms * tile.residual + (self.residuals + sums * (self.norms + self.residuals)) * norm + self.fixed
+        return (
+            self.norms * tile.residual
+            + (self.residuals + sums * (self.norms + self.residuals)) * tile.norm
+            + self.fixed
+        )
 
     def select(self, part: slice) -> Filter:
         """Return the filter for some of the queries."""
@@ -165,14 +167,11 @@ def load_tile(corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors 
         require_finite(corpus, rows, "corpus")
         if precision is not FP64:
             return Tile(vectors, np.inf, np.inf)
-    return Tile(vectors.to(device), *_widened(norm, residual, corpus.shape[1], precision, centre is not None))
+    norm, residual = (_widened(one, corpus.shape[1], precision) for one in (norm, residual))
+    return Tile(vectors.to(device), norm + residual, residual if precision is BF16 else 0.0)
 
 
-def _widened(norm: float, residual: float, dimension: int, precision: Precision, centred: bool) -> tuple[float, float]:
-    """Add to measured norms what rounding, underflow and the subtraction of a centre may have hidden."""
-    if precision is FP64:
-        return norm * (1 + dimension * 2.0**-50), 0.0
-    hidden = dimension * UNDERFLOWN
-    norm = norm * (1 + dimension * 2.0**-23) + hidden
-    residual = (residual * (1 + dimension * 2.0**-23) + hidden) * (precision is BF16) + norm * 2.0**-23 * centred
-    return norm + residual, residual
+def _widened(measured: float, dimension: int, precision: Precision) -> float:
+    """Add to a measured norm what rounding and underflow may have hidden."""
+    hidden = 0.0 if precision is FP64 else dimension * UNDERFLOWN
+    return measured * (1 + dimension * 2.0**-23) + hidden

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mbench.core.errors import UserError
+from mbench.retrieval.pool import CROWDED
 from mbench.retrieval.survivors import BLOCK
 from mbench.retrieval.vectors import CACHED
 
@@ -12,27 +13,31 @@ MEMORY = 192 * 1000**2
 """Bytes that a search takes at most, besides its arguments and its result."""
 LARGEST_BLOCK = 1024
 LARGEST_TILE = 4096
-SCANNED = 1 << 20
-"""Entries of a product that are looked at, and pairs that are scored, in one go (fewer when memory is short)."""
-ENTRY = 160
-"""Bytes that one candidate in a pool, or one scanned pair, takes while it is sorted and scored."""
+LARGEST_LOOK = 1 << 20
+SMALLEST_LOOK = 1 << 14
+ENTRY = 150
+"""Bytes that a pair in the pool takes while the pool is sorted and scored."""
+OVERHEAD = 3 * 1000**2
+"""Bytes that a thread, its memory pools and the matrix library take, whatever the sizes."""
+DENSE = 16
+"""One in so many products may survive before a sharper filter is asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Queries in a block, corpus rows in a tile of the cheapest format, entries scanned in one go, threads."""
+    """Queries in a block, bfloat16 rows in a tile (half as many in float32), products looked at in one go, threads."""
 
     block: int
     tile: int
-    scanned: int
+    look: int
     workers: int
 
 
 def make_plan(n_queries: int, n_candidates: int, dimension: int, k: int, memory: int | None, workers: int) -> Plan:
     """Return the largest cut that fits. Raises UserError when not even the smallest fits in `memory` bytes."""
     limit = MEMORY if memory is None else min(memory, MEMORY)
-    wanted = Plan(min(LARGEST_BLOCK, max(n_queries, 1)), _tiles(n_candidates), SCANNED, workers)
-    plan = wanted
+    tiles = -(-n_candidates // BLOCK)
+    plan = Plan(min(LARGEST_BLOCK, max(n_queries, 1)), min(LARGEST_TILE, max(tiles, 1) * BLOCK), LARGEST_LOOK, workers)
     while needed(plan, dimension, k) > limit:
         smaller = _smaller(plan)
         if smaller == plan:
@@ -47,21 +52,19 @@ def make_plan(n_queries: int, n_candidates: int, dimension: int, k: int, memory:
 def needed(plan: Plan, dimension: int, k: int) -> int:
     """Return an upper estimate of the bytes that a search takes at its peak."""
     queries = plan.block * dimension * (8 + 8 + 8 + 4 + 2)
-    pool = (3 * k * plan.block + plan.scanned // 16) * ENTRY
+    found = plan.workers * max(plan.look // DENSE, 2 * k)
+    pool = (((CROWDED + 1) * k * plan.block) + found) * ENTRY
     tile = plan.tile * (dimension * 2 * 3 + plan.block * 2)
-    look = plan.scanned * 24
-    rows = CACHED * 30 * dimension
-    return queries + pool + plan.workers * (tile + look + rows)
-
-
-def _tiles(n_candidates: int) -> int:
-    return min(LARGEST_TILE, max(BLOCK, -(-n_candidates // BLOCK) * BLOCK))
+    rows = CACHED * dimension * 16 + OVERHEAD
+    return OVERHEAD + queries + pool + plan.workers * (tile + plan.look * 10 + rows)
 
 
 def _smaller(plan: Plan) -> Plan:
-    """Give up what costs least speed: first tall tiles, then queries in a block, then threads."""
-    if plan.tile > 1024 or (plan.block <= 32 and plan.tile > BLOCK):
-        return Plan(plan.block, plan.tile // 2 // BLOCK * BLOCK, max(plan.scanned // 2, 1 << 12), plan.workers)
-    if plan.block > 1:
-        return Plan(plan.block // 2, plan.tile, plan.scanned, plan.workers)
-    return Plan(plan.block, plan.tile, max(plan.scanned // 2, 1 << 12), max(plan.workers // 2, 1))
+    """Give up what costs least speed first; a block of queries as small as a tile is wide costs most."""
+    if plan.tile > 1024 or BLOCK < plan.tile > 2 * plan.block:
+        return replace(plan, tile=max(plan.tile // 2 // BLOCK, 1) * BLOCK, look=max(plan.look // 2, SMALLEST_LOOK))
+    if plan.block > 64:
+        return replace(plan, block=plan.block // 2)
+    if plan.workers > 1:
+        return replace(plan, workers=plan.workers // 2)
+    return replace(plan, block=max(plan.block // 2, 1), look=max(plan.look // 2, SMALLEST_LOOK))

@@ -81,11 +81,16 @@ class Pool:
     def finish(self) -> Scored:
         """Return the first k pairs of each query by canonical score and tie rank; the pool is then done with."""
         with self._lock:
-            rest = self._drop(self._sharpen(self._drop(Found.joined(self._parts))))
+            rest = self._drop(self._sharpen(self._drop(self._taken())))
             return self._exact(rest)
 
+    def _taken(self) -> Found:
+        """Take everything out, so that nothing is held twice for long."""
+        parts, self._parts = self._parts, []
+        return Found.joined(parts)
+
     def _settle(self) -> None:
-        rest = self._drop(Found.joined(self._parts))
+        rest = self._drop(self._taken())
         if len(rest.queries) > CROWDED * self._result:
             rest = Found.exactly(self._exact(rest))
         self._parts, self._size = [rest], len(rest.queries)

@@ -1,9 +1,9 @@
 """The scan of the whole corpus for one block of queries: tile after tile, from the cheap filter to the sharp ones.
 
 A tile is multiplied with all queries in the cheapest format. Where too many candidates of some queries survive, the
-limit is first raised from the tile itself (the k-th best of a tile is a lower bound too), then surplus copies of
-identical rows are left out (of equal rows only the k that win ties can be among the k best), and what is still too
-much goes to the next, sharper format. What the sharpest leaves is scored exactly by the pool.
+limit is first raised from the tile itself (the k-th best of a tile is a lower bound too), and what is still too much
+goes to the next, sharper format. What the sharpest leaves is scored exactly by the pool. A tile of copies of a few
+vectors is not filtered: the few are scored, and of each group only the k that win ties are pooled.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
+from mbench.retrieval.copies import groups_of_copies, winners
 from mbench.retrieval.filters import Filter, Precision, Tile, load_tile
-from mbench.retrieval.pairs import Scored, TieOrder, place_in_query
-from mbench.retrieval.plan import Plan
+from mbench.retrieval.pairs import Scored, TieOrder
+from mbench.retrieval.plan import DENSE, Plan
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
-from mbench.retrieval.vectors import Corpus, read_rows, spread
+from mbench.retrieval.vectors import Corpus, spread
 from mbench.retrieval.workers import run_all
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 SAMPLED = 128
 """Candidates, times k, from which limits are learnt before the scan,"""
 SAMPLED_SHARE = 8
-"""or this part of the corpus where that is less; in any case four tiles at most."""
+"""or this part of the corpus where that is less; in any case two tiles at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +64,24 @@ class Scan:
     device: str
     scorer: Scorer
     pool: Pool = field(init=False)
-    filters: list[Filter] = field(init=False)
+    filters: dict[int, Filter] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
-        self.filters = [Filter.of(self.queries, level, self.centre, self.device) for level in self.levels]
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
         self._sample()
-        run_all(self._tile, range(0, len(self.corpus), self.plan.tile), self.plan.workers)
+        run_all(self._tile, range(0, len(self.corpus), self._width(0)), self.plan.workers)
         return self.pool.finish()
 
     def _sample(self) -> None:
         """Learn limits from candidates all over the corpus, so that the first tiles need not be pooled whole."""
-        size = min(SAMPLED * self.k, len(self.corpus) // SAMPLED_SHARE, 4 * self.plan.tile)
+        size = min(SAMPLED * self.k, len(self.corpus) // SAMPLED_SHARE, 2 * self._width(0))
         if size < self.k:
             return
         candidates = spread(len(self.corpus), size)
-        first = self.filters[0]
+        first = self._at(0)
         tile = load_tile(self.corpus, candidates, self.levels[0], first.centre, self.device)
 
         def learn(start: int) -> None:
@@ -90,24 +90,34 @@ class Scan:
             products = self._products(chosen.queries, tile.vectors, part, candidates)
             self._learn(chosen, part, products, chosen.error(tile))
 
-        step = max(1, self.plan.scanned // size)
+        step = max(1, self.plan.look // size)
         if not np.isinf(tile.norm):
             run_all(learn, range(0, len(self.queries), step), self.plan.workers)
 
+    def _at(self, level: int) -> Filter:
+        """Return the filter of a level; the sharp ones are seldom needed."""
+        if level not in self.filters:
+            self.filters[level] = Filter.of(self.queries, self.levels[level], self.centre, self.device)
+        return self.filters[level]
+
+    def _width(self, level: int) -> int:
+        """Return how many rows of the corpus fill a tile."""
+        return max(1, self.plan.tile * 2 // self.levels[level].bytes)
+
     def _tile(self, start: int) -> None:
-        candidates = np.arange(start, min(start + self.plan.tile, len(self.corpus)))
+        candidates = np.arange(start, min(start + self._width(0), len(self.corpus)))
         self._filter(0, slice(0, len(self.queries)), candidates)
 
     def _filter(self, level: int, part: slice, candidates: Rows) -> None:
         """Pool the survivors among `candidates` of the queries in `part`."""
-        width = max(1, self.plan.tile * self.levels[0].bytes // self.levels[level].bytes)
+        chosen, width = self._at(level), self._width(level)
         for left in range(0, len(candidates), width):
             some = candidates[left : left + width]
-            tile = load_tile(self.corpus, some, self.levels[level], self.filters[level].centre, self.device)
+            tile = load_tile(self.corpus, some, self.levels[level], chosen.centre, self.device)
             if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
-            products = self._products(self.filters[level].queries[part], tile.vectors, part, some)
+            products = self._products(chosen.queries[part], tile.vectors, part, some)
             for dense in self._look(level, part, some, products, tile):
                 self._sharper(level, dense, some)
 
@@ -125,7 +135,8 @@ class Scan:
         """Pool what survives, some queries at a time; return the queries of which too much does."""
         dense: list[slice] = []
         last = level + 1 == len(self.levels)
-        step = max(1, self.plan.scanned // len(products) // (16 if last else 1))
+        step = max(1, min(self.plan.look // len(products), self.plan.look // DENSE // (2 * self.k)))
+        step = max(1, step // DENSE) if last else step
         for first in range(0, products.shape[1], step):
             queries = slice(part.start + first, min(part.start + first + step, part.stop))
             found = self._found(level, queries, candidates, products[:, first : first + step], tile)
@@ -139,9 +150,9 @@ class Scan:
 
     def _found(self, level: int, part: slice, candidates: Rows, products: Tensor, tile: Tile) -> Found | None:
         """Return the survivors, None if they are too many; limits are raised from these products where that pays."""
-        chosen = self.filters[level].select(part)
+        chosen = self._at(level).select(part)
         error = chosen.error(tile)
-        bearable = max(2 * self.k * products.shape[1], products.numel() // 16)
+        bearable = max(2 * self.k * products.shape[1], products.numel() // DENSE)
         few = survivors(products, chosen.limits(self.pool.low[part], error), bearable // 2)
         if few is None:
             self._learn(chosen, part, products, error)
@@ -159,15 +170,23 @@ class Scan:
             self.pool.raise_low(part, chosen.bounds(best, error, np.arange(len(best)))[0])
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
-        """Leave out surplus copies and try again; without any, go to the next format."""
-        kept = self._without_surplus(candidates)
-        self._filter(level if len(kept) < len(candidates) else level + 1, part, kept)
+        """Where most candidates are copies of a few vectors, score those few exactly; else go to the next format."""
+        groups = groups_of_copies(self.corpus, candidates)
+        if groups is None:
+            self._filter(level + 1, part, candidates)
+            return
+        kept = winners(groups, candidates, self.ties, self.k + self.excluded.most)
+        step = max(1, self.plan.look // DENSE // len(kept))
+        for start in range(part.start, part.stop, step):
+            self._score_copies(slice(start, min(start + step, part.stop)), candidates[kept], groups[kept])
 
-    def _without_surplus(self, candidates: Rows) -> Rows:
-        """Return `candidates` without those that k unexcluded copies of the same row beat by tie rank."""
-        vectors = np.empty((len(candidates), self.corpus.shape[1]), dtype=self.corpus.dtype)
-        read_rows(self.corpus, candidates, vectors)
-        names: dict[bytes, int] = {}
-        groups = np.array([names.setdefault(row.tobytes(), len(names)) for row in vectors])
-        order = np.lexsort((-self.ties.of(candidates), groups))
-        return np.sort(candidates[order[place_in_query(groups[order]) < self.k + self.excluded.most]])
+    def _score_copies(self, part: slice, candidates: Rows, groups: Rows) -> None:
+        """Pool candidates with exact scores, of which only one of each group is computed."""
+        _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
+        queries = np.arange(part.start, part.stop)
+        scores = self.scorer(queries.repeat(len(firsts)), np.tile(candidates[firsts], len(queries)))
+        every = scores.reshape(len(queries), -1)[:, groups]
+        every[self.excluded.within(part, candidates)] = -np.inf
+        rows, columns = np.nonzero((every >= self.pool.low[part, None]) & (every > -np.inf))
+        found = every[rows, columns]
+        self.pool.add(Found(queries[rows], candidates[columns], found, found))

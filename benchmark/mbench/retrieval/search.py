@@ -25,6 +25,8 @@ from mbench.retrieval.scan import Excluded, Scan
 from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
 from mbench.retrieval.workers import plain_torch, run_all
 
+PAIRS = 1 << 17
+"""Pairs that are scored in one go on the plain path."""
 SAMPLE = 1024
 """Rows whose mean stands for the corpus."""
 
@@ -91,7 +93,7 @@ class _Search:
             self._put(part, score_all(self.queries[part], self.corpus, self.k, self.ties, pairs))
 
         sizes = np.full(len(self.queries), len(self.corpus)) if galleries is None else galleries.sizes()
-        run_all(work, batches(sizes, self.plan.scanned), self.plan.workers)
+        run_all(work, batches(sizes, PAIRS), self.plan.workers)
 
     def filtered(self, exclude: Sets | None, levels: tuple[Precision, ...], device: str) -> None:
         """Scan the corpus once for each block of queries."""
