@@ -91,13 +91,18 @@ def load_tokenizer(folder: Path, config: Mapping[str, Any], **settings: Any) -> 
         expected = " or ".join(" with ".join(files) for files in VOCABULARIES)
         raise CheckpointError(f"{folder}: holds no vocabulary for its tokenizer; expected {expected}.")
     tokenizer = load_part(AutoTokenizer, folder, "tokenizer", **settings)
+    check_vocabulary(folder, len(tokenizer), config)
+    return tokenizer
+
+
+def check_vocabulary(folder: Path, tokens: int, config: Mapping[str, Any]) -> None:
+    """Raise CheckpointError when a tokenizer has more `tokens` than the model of `config` embeds."""
     size = config.get("text_config", config).get("vocab_size")
-    if isinstance(size, int) and len(tokenizer) > size:
+    if isinstance(size, int) and tokens > size:
         raise CheckpointError(
-            f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model embeds {size}; "
+            f"{folder}: the tokenizer has {tokens} tokens, but the model embeds {size}; "
             "one of the two is of another checkpoint."
         )
-    return tokenizer
 
 
 def pil_processor(family: str) -> Any:
