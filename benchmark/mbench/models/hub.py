@@ -30,10 +30,11 @@ class Located:
     name: str
 
 
-def locate(checkpoint: str, options: LoadOptions, pinned: str | None = None) -> Located:
+def locate(checkpoint: str, options: LoadOptions, pinned: str | None = None, files: Sequence[str] = ()) -> Located:
     """Return the folder of `checkpoint`, a path or a Hub name, which is downloaded unless `--offline`.
 
-    `pinned` is the revision of a Hub name where `--model-revision` tells none.
+    `pinned` is the revision of a Hub name where `--model-revision` tells none; `files` are patterns of the files to
+    download where they do not lie as transformers puts them.
     Raises UserError for a folder that does not exist or has no revisions, ModelError when the Hub cannot be reached,
     does not know the name or revision, or refuses access.
     """
@@ -45,7 +46,7 @@ def locate(checkpoint: str, options: LoadOptions, pinned: str | None = None) -> 
     if _looks_like_path(checkpoint):
         what = "a file, not a folder" if folder.is_file() else "no folder that exists"
         raise UserError(f"The checkpoint {checkpoint} is {what}.")
-    return _downloaded(checkpoint, replace(options, revision=options.revision or pinned))
+    return _downloaded(checkpoint, replace(options, revision=options.revision or pinned), files)
 
 
 def folder_revision(folder: Path) -> str:
@@ -62,7 +63,10 @@ def _looks_like_path(checkpoint: str) -> bool:
     return checkpoint.count("/") != 1 or checkpoint[0] in "./~" or Path(checkpoint).is_file()
 
 
-def _downloaded(name: str, options: LoadOptions) -> Located:
+def _downloaded(name: str, options: LoadOptions, files: Sequence[str]) -> Located:
+    if files:
+        folder = _snapshot(name, options, files)
+        return Located(folder, folder.name, name)
     folder = _snapshot(name, options, [*SIDE_FILES, *SAFE_WEIGHTS])
     if not any(file for pattern in SAFE_WEIGHTS for file in folder.glob(pattern)):
         folder = _snapshot(name, options, [*SIDE_FILES, *OLD_WEIGHTS])
