@@ -30,6 +30,10 @@ MODELS: Registry[EncoderFactory] = Registry(
         "siglip2": "mbench.models.siglip:Siglip2",
         "blip": "mbench.models.blip:Blip",
         "abc": "mbench.models.abc:Abc",
+        "uniir-clip-sf": "mbench.models.uniir_clip:UniirClipSf",
+        "uniir-clip-ff": "mbench.models.uniir_clip:UniirClipFf",
+        "uniir-blip-sf": "mbench.models.uniir_blip:UniirBlipSf",
+        "uniir-blip-ff": "mbench.models.uniir_blip:UniirBlipFf",
     },
     group="mbench.models",
 )
