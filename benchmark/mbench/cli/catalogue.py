@@ -12,7 +12,7 @@ import typer
 from mbench.core.errors import EXIT_DONE, UnknownNameError
 
 if TYPE_CHECKING:
-    from mbench.core.specs import GroupSpec, ModelCard
+    from mbench.core.specs import GroupSpec, ModelCard, ReferenceScore
     from mbench.data.catalog import Catalog, Task
 
 PatternArgument = Annotated[str, typer.Argument(help="A name or a pattern such as 'emoji-*'.")]
@@ -127,9 +127,7 @@ def _print_task(task: Task) -> None:
     fields |= {"metrics": ", ".join(spec.keys), "slices": ", ".join(f"{s} in {spec.sliced}" for s in spec.slices)}
     fields["query"] = _side(fields["query"])
     fields["candidates"] = _side(fields["candidates"])
-    fields["reference_scores"] = [
-        f"{100 * r.value:.2f} {r.metric}: {r.model} ({r.source})" for r in spec.reference_scores
-    ]
+    fields["reference_scores"] = _published(spec.reference_scores)
     fields |= {"data": _origin(task), "fingerprint": task.fingerprint, "file": str(task.path)}
     _print_fields(fields)
 
@@ -137,8 +135,18 @@ def _print_task(task: Task) -> None:
 def _print_group(group: GroupSpec, tasks: list[Task]) -> None:
     means = [f"{one.name}: mean of {one.metric}" + (f" over {', '.join(one.members)}" if one.members else "")
              for one in group.aggregates]  # fmt: skip
-    fields = {"id": group.id, "title": group.title, "description": group.description, "citation": group.citation}
+    fields: dict[str, Any] = {
+        "id": group.id,
+        "title": group.title,
+        "description": group.description,
+        "citation": group.citation,
+    }
+    fields |= {"reference_scores": _published(group.reference_scores)}
     _print_fields({**fields, "tasks": [t.spec.id for t in tasks], "aggregates": means})
+
+
+def _published(scores: list[ReferenceScore]) -> list[str]:
+    return [f"{100 * one.value:.2f} {one.metric}: {one.model} ({one.source})" for one in scores]
 
 
 def _side(side: dict[str, Any]) -> str:

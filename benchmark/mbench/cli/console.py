@@ -107,6 +107,8 @@ def results_table(outcomes: Sequence[Outcome]) -> Table:
         result = outcome.result
         if result is None:
             continue
+        if not result.metrics:
+            table.add_row(outcome.model, _titled(outcome, result), "labels withheld", "", "", "", _seconds(result))
         for i, (key, value) in enumerate(result.metrics.items()):
             head = (outcome.model, _titled(outcome, result)) if i == 0 else ("", "")
             seconds = _seconds(result) if i == 0 else ""

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mbench.cli import catalogue, leaderboard, run, score
+from mbench.cli import catalogue, export, leaderboard, run, score
 from mbench.core.errors import EXIT_INTERRUPTED, EXIT_USER, MbenchError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run_command)
 app.command("score")(score.score_command)
+app.command("export")(export.export_command)
 app.command("tasks")(catalogue.tasks_command)
 app.command("models")(catalogue.models_command)
 app.command("describe")(catalogue.describe_command)

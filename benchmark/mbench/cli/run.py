@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mbench.cli import parse
-from mbench.core.errors import EXIT_DONE, UserError
+from mbench.core.errors import EXIT_DONE, MbenchError, UserError
 from mbench.core.results import GroupResult, TaskResult
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _run(job: Job, catalog: Catalog, as_json: bool, quiet: bool, verbose: bool) 
 
     with ConsoleReporter(quiet) as reporter:
         outcomes = run(job.models, job.tasks, job.groups, catalog, job.options, job.settings, reporter)
+    for outcome in outcomes:
+        _write_for_server(outcome, catalog, quiet)
     if as_json:
         typer.echo(json.dumps(_as_json(outcomes), indent=2, ensure_ascii=False, allow_nan=False))
     elif any(outcome.result for outcome in outcomes):
@@ -127,6 +129,23 @@ def _run(job: Job, catalog: Catalog, as_json: bool, quiet: bool, verbose: bool) 
         if error.__cause__ is not None:
             typer.echo("".join(traceback.format_exception(error.__cause__)), err=True)
     return errors[0].exit_code if errors else EXIT_DONE
+
+
+def _write_for_server(outcome: Outcome, catalog: Catalog, quiet: bool) -> None:
+    """Put the files for the benchmark's server beside a result whose labels are withheld."""
+    from mbench.publish.export import export
+    from mbench.publish.exported import results_at
+
+    result, path = outcome.result, outcome.path
+    if not isinstance(result, TaskResult) or result.labels_public or path is None:
+        return
+    try:
+        server = catalog.task(result.task.id).spec.source.loader
+        files = export(results_at(path, catalog), server, path.parent)
+        for file in () if quiet else files:
+            typer.echo(f"For the server of {server}: {file}", err=True)
+    except MbenchError as error:
+        typer.echo(f"Note: no file for the server: {error}", err=True)
 
 
 def _as_json(outcomes: list[Outcome]) -> dict[str, Any]:

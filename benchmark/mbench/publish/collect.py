@@ -95,7 +95,9 @@ def collect(folders: Sequence[Source]) -> Collection:
 def _unofficial(result: TaskResult | GroupResult) -> str:
     """Return why a sound result is none for a leaderboard, or nothing."""
     if result.partial:
-        return "partial: the run was limited to some of the queries"
+        return "partial: the run was limited to some of the queries or candidates"
+    if isinstance(result, TaskResult) and not result.labels_public:
+        return "the labels are withheld: only the benchmark's server has scores"
     return f"not the official protocol: {result.variant}" if result.variant else ""
 
 
@@ -112,7 +114,7 @@ def _walk(root: Path) -> Iterator[Path]:
     """Yield JSON files, and symbolic links in place of what they point to."""
     for folder, below, names in os.walk(root, onerror=_unreadable, followlinks=False):
         for name in names:
-            if name.endswith(".json") and not name.startswith("."):
+            if Path(name).suffix == ".json" and "." not in Path(name).stem:  # others are server files and the like
                 yield Path(folder, name)
         for name in below:
             if Path(folder, name).is_symlink():
