@@ -49,9 +49,12 @@ LOADERS: Registry[Loader] = Registry(
     {
         "circo": "mbench.data.loaders.circo:load",
         "cirr": "mbench.data.loaders.cirr:load",
+        "coco": "mbench.data.loaders.coco:load",
+        "ctrlbench": "mbench.data.loaders.ctrlbench:load",
         "emoji": "mbench.data.loaders.emoji:load",
         "fashioniq": "mbench.data.loaders.fashioniq:load",
         "genecis": "mbench.data.loaders.genecis:load",
+        "mmeb": "mbench.data.loaders.mmeb:load",
     },
     group="mbench.loaders",
 )
