@@ -141,6 +141,20 @@ def test_the_hub_gets_a_model_index_and_results_of_data_sets_that_it_has(tmp_pat
     assert (entry["value"], entry["date"]) == (0.25, "2025-01-02")
 
 
+def test_mmeb_gets_a_sheet_with_official_names_and_only_what_was_measured(tmp_path: Path) -> None:
+    task = tiny("emoji-cls")
+    source = task.spec.source.model_copy(update={"loader": "mmeb", "options": {"config": "ImageNet-1K"}})
+    there = Task(task.spec.model_copy(update={"source": source}), task.path, task.fingerprint)
+    (path,) = exported(saved(tmp_path, result()), "mmeb", there)
+    sheet = json.loads(path.read_text())
+    assert sheet["metrics"]["image"] == {
+        "ImageNet-1K": {"hit@1": 0.25, "recall_subset@1": 0.123456789012, "num_pred": 2, "num_data": 2}
+    }
+    assert sheet["metadata"]["model_name"] == "org/model"
+    with pytest.raises(UserError, match="None of emoji-cls is a set of MMEB"):
+        exported(tmp_path / "emoji-cls.json", "mmeb")
+
+
 @pytest.mark.parametrize("name", ["mteb", "hf"])
 @pytest.mark.parametrize(
     ("changes", "words"),

@@ -15,7 +15,7 @@ def export_command(
         Path, typer.Argument(help="A result JSON, a model's folder of them, or (with -t) a ranking made elsewhere.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")],
-    name: Annotated[str, typer.Option("--format", help="trec, csv, cirr, circo, mteb or hf.")],
+    name: Annotated[str, typer.Option("--format", help="trec, csv, cirr, circo, mteb, hf or mmeb.")],
     task: Annotated[str | None, typer.Option("-t", "--task", help="The task of a ranking made elsewhere.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")] = None,
     task_dir: Annotated[list[Path] | None, typer.Option(help="More folders with task files.")] = None,

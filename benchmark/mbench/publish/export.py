@@ -17,7 +17,7 @@ from mbench.core.types import MAIN_POOL
 from mbench.data.prediction_files import RankedLists
 from mbench.publish.exported import Exported
 from mbench.publish.servers import SERVERS, server_of, write_server_files
-from mbench.publish.sheets import hugging_face, mteb
+from mbench.publish.sheets import hugging_face, mmeb, mteb
 
 CSV_COLUMNS = ("model", "revision", "task", "version", "protocol", "partial", "variant", "metric", "slice")
 CSV_NUMBERS = ("value", "low", "high", "n")
@@ -132,5 +132,6 @@ FORMATS: Mapping[str, Writer] = {
     **{server: _server(server) for server in SERVERS},
     "mteb": mteb,
     "hf": hugging_face,
+    "mmeb": mmeb,
 }
 """What `mbench export --format` knows."""

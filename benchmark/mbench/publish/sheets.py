@@ -1,4 +1,4 @@
-"""Scores as other leaderboards hold them: result folders of mteb, metadata of the Hugging Face Hub.
+"""Scores as other leaderboards hold them: mteb's result folders, metadata of the Hugging Face Hub, MMEB's score sheet.
 
 Only complete results of a task's own protocol leave the house: a sheet has no place to say that a number is less.
 """
@@ -40,10 +40,8 @@ def hugging_face(exported: Sequence[Exported], folder: Path) -> list[Path]:
     import yaml
 
     results = official(exported, "hf")
-    names = {result.model.id for _, result in results}
-    if len(names) > 1:
-        raise UserError(f"A README is one model's; these are {listed(sorted(names))}.")
-    index = {"model-index": [{"name": names.pop(), "results": [_index_entry(one, result) for one, result in results]}]}
+    entries = [_index_entry(one, result) for one, result in results]
+    index = {"model-index": [{"name": _one_model(results).model.id, "results": entries}]}
     texts = {folder / "model-index.yaml": yaml.safe_dump(index, sort_keys=False, allow_unicode=True)}
     for one, result in results:
         if one.task is not None and one.task.spec.source.hub is not None:
@@ -52,6 +50,54 @@ def hugging_face(exported: Sequence[Exported], folder: Path) -> list[Path]:
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)
+
+
+def mmeb(exported: Sequence[Exported], folder: Path) -> list[Path]:
+    """Write `<model>.mmeb.json`, the score sheet of MMEB's leaderboard, from the results of MMEB's sets among them.
+
+    Data sets go by their official names; a metric that was not measured has no key. Source: experiments/public of
+    https://github.com/TIGER-AI-Lab/VLM2Vec.
+    """
+    mine = [one for one in exported if one.task is not None and one.task.spec.source.loader == "mmeb"]
+    if not mine:
+        raise UserError(f"None of {listed(one.name for one in exported)} is a set of MMEB.")
+    found = official(mine, "mmeb")
+    result = _one_model(found)
+    metrics = {_official_name(one): _mmeb_entry(each) for one, each in found}
+    path = folder / f"{safe_name(result.model.id)}.mmeb.json"
+    write_json(path, {"metadata": _mmeb_model(result), "metrics": {"image": metrics}})
+    return [path]
+
+
+def _official_name(one: Exported) -> str:
+    return str(one.task.spec.source.options.get("config", one.name)) if one.task is not None else one.name
+
+
+def _mmeb_entry(result: TaskResult) -> dict[str, Any]:
+    scores: dict[str, Any] = {key: value.value for key, value in result.metrics.items()}
+    return scores | {"num_pred": result.counts.queries, "num_data": result.counts.queries}
+
+
+def _mmeb_model(result: TaskResult) -> dict[str, Any]:
+    card = result.model.card
+    return {
+        "model_name": card.id,
+        "model_backbone": card.base_model,
+        "model_size": card.parameters,
+        "embedding_dimension": card.dimension,
+        "max_length_tokens": None,
+        "model_release_date": None,
+        "data_source": "Self-Reported",
+        "url": card.paper,
+        "report_generated_date": result.run.get("date"),
+    }
+
+
+def _one_model(found: Sequence[tuple[Exported, TaskResult]]) -> TaskResult:
+    names = sorted({result.model.id for _, result in found})
+    if len(names) > 1:
+        raise UserError(f"The sheet is one model's; these are {listed(names)}.")
+    return found[0][1]
 
 
 def official(exported: Sequence[Exported], name: str) -> list[tuple[Exported, TaskResult]]:
