@@ -122,7 +122,7 @@ def _table(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
 def _print_task(task: Task) -> None:
     spec = task.spec
     fields = spec.model_dump(mode="json", exclude={"source", "metrics", "averages", "slice_metric"})
-    sizes = fields.pop("sizes") or {}
+    sizes = spec.sizes.model_dump(include={"queries", "candidates"}) if spec.sizes else {}
     fields |= {"sizes": ", ".join(f"{count:,} {what}" for what, count in sizes.items())}
     fields |= {"metrics": ", ".join(spec.keys), "slices": ", ".join(f"{s} in {spec.sliced}" for s in spec.slices)}
     fields["query"] = _side(fields["query"])
