@@ -25,8 +25,8 @@ MEMES = (
     "Represent the given image for binary classification to determine whether it constitutes hateful speech or not\n"
 )
 PAIRS = "Retrieve a Wikipedia image-description pair that provides evidence for the question of this image: Where?\n"
-QUESTIONS = ("ok-vqa", "a-okvqa", "docvqa", "infographicsvqa", "chartqa", "visual7w")
-QUESTIONS += ("scienceqa", "vizwiz", "gqa", "textvqa")
+QUESTIONS = ["ok-vqa", "a-okvqa", "docvqa", "infographicsvqa", "chartqa", "visual7w"]
+QUESTIONS += ["scienceqa", "vizwiz", "gqa", "textvqa"]
 SETS: Mapping[str, tuple[str, str]] = {
     "imagenet-1k": (f"<|image_1|>\n{CLASS}", "coucal"),
     "n24news": (
