@@ -17,6 +17,11 @@ from mbench.data.catalog import Catalog, Task
 from mbench.data.loading import load
 
 QUESTION = "<|image_1|>\nRepresent the given image with the following question: "
+CROP = "<|image_1|>\nRepresent the given cropped image of the object"
+MEMES = (
+    "<|image_1|>\nRepresent the given image for binary classification to determine whether it constitutes hateful "
+    "speech or not\n"
+)
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.data.mmeb_files import catalog, loaded, of_pictures, picture, row, task, write
+from tests.data.mmeb_files import CROP, catalog, loaded, of_pictures, picture, row, task, write
 from tests.data.official import measured
 
 from mbench.core.errors import DataError, ImageError, SpecError
@@ -19,7 +19,6 @@ from mbench.data.content import content_id
 from mbench.data.loading import load
 from mbench.retrieval.search import top_k
 
-CROPS = "<|image_1|>\nRepresent the given cropped image of the object"
 POINT = '<|image_1|>\nSelect the portion of the image that answers the question "Which is it?"\n'
 
 
@@ -95,7 +94,7 @@ def test_pictures_without_texts_are_candidates_by_their_paths(tmp_path: Path) ->
     plain = loaded(tmp_path, of_pictures(["a.jpg", "b.jpg", "a.jpg"], "", POINT), name="mmeb-visual7w-pointing")
     assert plain.corpus.column("image") == ["a.jpg", "b.jpg"]
     assert plain.corpus.column("instruction") == [None, None]
-    worded = of_pictures(["a.jpg", "b.jpg"], [CROPS, CROPS + ".\n"], POINT)
+    worded = of_pictures(["a.jpg", "b.jpg"], [CROP, CROP + ".\n"], POINT)
     data = loaded(tmp_path, worded, name="mmeb-visual7w-pointing")
     beginning = "\nRepresent the given cropped image of the object"
     assert data.corpus.column("instruction") == [beginning, beginning + ".\n"]

@@ -8,22 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.mmeb_files import QUESTION, catalog, loaded
+from tests.data.mmeb_files import CROP, MEMES, QUESTION, catalog, loaded
 
 from mbench.core.results import Counts, ModelRef, TaskRef, TaskResult, Value
 from mbench.core.specs import ModelCard
 from mbench.scoring.aggregate import aggregate
 
-IMAGE, CROP = (
-    "<|image_1|>\nRepresent the given image.\n",
-    "<|image_1|>\nRepresent the given cropped image of the object",
-)
+IMAGE = "<|image_1|>\nRepresent the given image.\n"
 SCENE, CLASS = "Identify the scene shown in the image\n", "Represent the given image for classification\n"
 OBJECT, POINT = "Identify the object shown in the image\n", "Select the portion of the image that "
 WIKIPEDIA = "<|image_1|>\nRepresent the given Wikipedia image with related text information: a lake\n"
-MEMES = (
-    "Represent the given image for binary classification to determine whether it constitutes hateful speech or not\n"
-)
 PAIRS = "Retrieve a Wikipedia image-description pair that provides evidence for the question of this image: Where?\n"
 QUESTIONS = ["ok-vqa", "a-okvqa", "docvqa", "infographicsvqa", "chartqa", "visual7w"]
 QUESTIONS += ["scienceqa", "vizwiz", "gqa", "textvqa"]
@@ -33,7 +27,7 @@ SETS: Mapping[str, tuple[str, str]] = {
         "<|image_1|>\nRepresent the given news image with the following caption for domain classification: Rome\n",
         "Travel",
     ),
-    "hatefulmemes": (f"<|image_1|>\n{MEMES}", "Yes"),
+    "hatefulmemes": (MEMES, "Yes"),
     "voc2007": (f"<|image_1|>\n{OBJECT}", "chair"),
     "sun397": (f"<|image_1|>\n{SCENE}", "attic"),
     "place365": (f"<|image_1|>\n{SCENE}", "berth"),
