@@ -154,7 +154,9 @@ def load_tile(corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors 
     for start in range(0, len(rows), CACHED):
         size = min(CACHED, len(rows) - start)
         read_rows(corpus, rows[start : start + size], raw[:size])
-        exact = wide[:size].copy_(torch.from_numpy(raw[:size]))
+        exact = torch.from_numpy(raw[:size])
+        if exact.dtype != dtype:
+            exact = wide[:size].copy_(exact)
         if middle is not None:
             exact.sub_(middle)
         rounded = vectors[start : start + size].copy_(exact)

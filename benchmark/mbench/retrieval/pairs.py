@@ -58,7 +58,8 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
         if first == start:
             some = candidate_rows[start : start + CACHED]
             read_rows(corpus, some, raw[: len(some)])
-            products.copy_(single.copy_(torch.from_numpy(raw)))
+            stored = torch.from_numpy(raw)
+            products.copy_(stored if stored.dtype == torch.float32 else single.copy_(stored))
         products[first - start : last - start].mul_(wide[query_rows[first]])
         if last == min(start + CACHED, size):
             for lower, upper in folds:

@@ -54,9 +54,9 @@ def needed(plan: Plan, dimension: int, k: int) -> int:
     queries = plan.block * dimension * (8 + 8 + 8 + 4 + 2)
     found = plan.workers * max(plan.look // DENSE, 2 * k)
     pool = (((CROWDED + 1) * k * plan.block) + found) * ENTRY
-    tile = plan.tile * (dimension * 2 * 3 + plan.block * 2)
+    tile = plan.tile * dimension * 2 * 4
     rows = CACHED * dimension * 16 + OVERHEAD
-    return OVERHEAD + queries + pool + plan.workers * (tile + plan.look * 10 + rows)
+    return OVERHEAD + queries + pool + plan.workers * (tile + plan.look * 12 + rows)
 
 
 def _smaller(plan: Plan) -> Plan:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SAMPLED = 128
 """Candidates, times k, from which limits are learnt before the scan,"""
 SAMPLED_SHARE = 8
-"""or this part of the corpus where that is less; in any case two tiles at most."""
+"""or this part of the corpus where that is less; in any case four tiles at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ class Excluded:
         columns = np.searchsorted(candidates, excluded)
         mine = (queries >= part.start) & (queries < part.stop) & (candidates[columns] == excluded)
         return queries[mine] - part.start, columns[mine]
+
+
+def parts(whole: slice, size: int) -> list[slice]:
+    """Cut `whole` into slices of at most `size`, or 1 where that is 0."""
+    return [slice(a, min(a + max(size, 1), whole.stop)) for a in range(whole.start, whole.stop, max(size, 1))]
 
 
 @dataclass
@@ -77,22 +82,19 @@ class Scan:
 
     def _sample(self) -> None:
         """Learn limits from candidates all over the corpus, so that the first tiles need not be pooled whole."""
-        size = min(SAMPLED * self.k, len(self.corpus) // SAMPLED_SHARE, 2 * self._width(0))
+        size = min(SAMPLED * self.k, len(self.corpus) // SAMPLED_SHARE, 4 * self._width(0))
         if size < self.k:
             return
         candidates = spread(len(self.corpus), size)
         first = self._at(0)
         tile = load_tile(self.corpus, candidates, self.levels[0], first.centre, self.device)
 
-        def learn(start: int) -> None:
-            part = slice(start, min(start + step, len(self.queries)))
-            chosen = first.select(part)
-            products = self._products(chosen.queries, tile.vectors, part, candidates)
-            self._learn(chosen, part, products, chosen.error(tile))
+        def learn(part: slice) -> None:
+            products = self._products(first.queries[part], tile.vectors, part, candidates)
+            self._learn(first.select(part), part, products, first.select(part).error(tile))
 
-        step = max(1, self.plan.look // size)
         if not np.isinf(tile.norm):
-            run_all(learn, range(0, len(self.queries), step), self.plan.workers)
+            run_all(learn, parts(slice(0, len(self.queries)), self.plan.look // size), self.plan.workers)
 
     def _at(self, level: int) -> Filter:
         """Return the filter of a level; the sharp ones are seldom needed."""
@@ -117,9 +119,40 @@ class Scan:
             if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
-            products = self._products(chosen.queries[part], tile.vectors, part, some)
-            for dense in self._look(level, part, some, products, tile):
+            for dense in self._look(level, part, some, tile):
                 self._sharper(level, dense, some)
+
+    def _look(self, level: int, part: slice, candidates: Rows, tile: Tile) -> list[slice]:
+        """Multiply and pool what survives, some queries at a time; return the queries of which too much does."""
+        dense: list[slice] = []
+        step = min(self.plan.look // len(candidates), self.plan.look // DENSE // (2 * self.k))
+        for queries in parts(part, step // DENSE if self._is_last(level) else step):
+            found = self._found(level, queries, candidates, tile)
+            if found is not None:
+                self.pool.add(found)
+            elif dense and dense[-1].stop == queries.start:
+                dense[-1] = slice(dense[-1].start, queries.stop)
+            else:
+                dense.append(queries)
+        return dense
+
+    def _is_last(self, level: int) -> bool:
+        return level + 1 == len(self.levels)
+
+    def _found(self, level: int, part: slice, candidates: Rows, tile: Tile) -> Found | None:
+        """Return the survivors, None if they are too many; limits are raised from these products where that pays."""
+        chosen = self._at(level).select(part)
+        products, error = self._products(chosen.queries, tile.vectors, part, candidates), chosen.error(tile)
+        bearable = max(2 * self.k * products.shape[1], products.numel() // DENSE)
+        few = survivors(products, chosen.limits(self.pool.low[part], error), bearable // 2)
+        if few is None:
+            self._learn(chosen, part, products, error)
+            most = products.numel() if self._is_last(level) else bearable
+            few = survivors(products, chosen.limits(self.pool.low[part], error), most)
+        if few is None:
+            return None
+        lower, upper = chosen.bounds(few.values, error, few.queries)
+        return Found(few.queries + part.start, candidates[few.candidates], lower, upper)
 
     def _products(self, queries: Tensor, vectors: Tensor, part: slice, candidates: Rows) -> Tensor:
         """Return [candidates, queries], with -inf for the excluded pairs. (This way round the factors need no copy.)"""
@@ -130,38 +163,6 @@ class Scan:
         if len(rows):
             products[torch.from_numpy(columns), torch.from_numpy(rows)] = -torch.inf
         return products
-
-    def _look(self, level: int, part: slice, candidates: Rows, products: Tensor, tile: Tile) -> list[slice]:
-        """Pool what survives, some queries at a time; return the queries of which too much does."""
-        dense: list[slice] = []
-        last = level + 1 == len(self.levels)
-        step = max(1, min(self.plan.look // len(products), self.plan.look // DENSE // (2 * self.k)))
-        step = max(1, step // DENSE) if last else step
-        for first in range(0, products.shape[1], step):
-            queries = slice(part.start + first, min(part.start + first + step, part.stop))
-            found = self._found(level, queries, candidates, products[:, first : first + step], tile)
-            if found is not None:
-                self.pool.add(found)
-            elif dense and dense[-1].stop == queries.start:
-                dense[-1] = slice(dense[-1].start, queries.stop)
-            else:
-                dense.append(queries)
-        return dense
-
-    def _found(self, level: int, part: slice, candidates: Rows, products: Tensor, tile: Tile) -> Found | None:
-        """Return the survivors, None if they are too many; limits are raised from these products where that pays."""
-        chosen = self._at(level).select(part)
-        error = chosen.error(tile)
-        bearable = max(2 * self.k * products.shape[1], products.numel() // DENSE)
-        few = survivors(products, chosen.limits(self.pool.low[part], error), bearable // 2)
-        if few is None:
-            self._learn(chosen, part, products, error)
-            most = products.numel() if level + 1 == len(self.levels) else bearable
-            few = survivors(products, chosen.limits(self.pool.low[part], error), most)
-        if few is None:
-            return None
-        lower, upper = chosen.bounds(few.values, error, few.queries)
-        return Found(few.queries + part.start, candidates[few.candidates], lower, upper)
 
     def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats) -> None:
         """Raise the limits to the k-th best of these products."""
@@ -176,9 +177,8 @@ class Scan:
             self._filter(level + 1, part, candidates)
             return
         kept = winners(groups, candidates, self.ties, self.k + self.excluded.most)
-        step = max(1, self.plan.look // DENSE // len(kept))
-        for start in range(part.start, part.stop, step):
-            self._score_copies(slice(start, min(start + step, part.stop)), candidates[kept], groups[kept])
+        for queries in parts(part, self.plan.look // DENSE // len(kept)):
+            self._score_copies(queries, candidates[kept], groups[kept])
 
     def _score_copies(self, part: slice, candidates: Rows, groups: Rows) -> None:
         """Pool candidates with exact scores, of which only one of each group is computed."""
