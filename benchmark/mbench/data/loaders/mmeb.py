@@ -86,7 +86,8 @@ def _columns(side: Side, ids: list[str], reader: Reader, what: str) -> dict[str,
 def _judgments(lists: Sets, candidates: int) -> Judgments:
     """The first entry of a list is right; its gallery is every candidate in it, once, in the order of the corpus."""
     owner = np.repeat(np.arange(len(lists)), lists.sizes())
-    pairs = np.unique(owner * candidates + lists.rows)
+    ordered = np.sort(owner * candidates + lists.rows)  # several times faster than np.unique, which hashes
+    pairs = ordered[np.diff(ordered, prepend=-1) > 0]
     starts = np.searchsorted(pairs, np.arange(len(lists) + 1) * candidates)
     right = Sets(np.arange(len(lists) + 1), lists.rows[lists.starts[:-1]])
     return Judgments({"relevant": right}, pools={GALLERY: Sets(starts, pairs % candidates)})
