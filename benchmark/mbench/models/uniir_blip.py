@@ -52,7 +52,7 @@ class BlipArgs(UniirArgs):
     tokenizer: Text | None = Field(None, description=f"folder or Hub name of another BERT vocabulary than {BERT}")
 
 
-class ReleasedBlipArgs(BlipArgs, ReleasedArgs):
+class ReleasedBlipArgs(ReleasedArgs, BlipArgs):
     """Arguments of `uniir-blip-ff`."""
 
 

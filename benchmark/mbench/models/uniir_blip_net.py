@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mbench.models.uniir_net import attend
+from mbench.models.uniir_net import attend, table
 from mbench.models.uniir_sizes import BlipSizes, MedSizes, VitSizes
 
 
@@ -130,8 +130,8 @@ class TextEncoder(nn.Module):
         width = sizes.hidden_size
         self.embeddings = nn.ModuleDict(
             {
-                "word_embeddings": nn.Embedding(sizes.vocab_size, width),
-                "position_embeddings": nn.Embedding(sizes.max_position_embeddings, width),
+                "word_embeddings": table(sizes.vocab_size, width),
+                "position_embeddings": table(sizes.max_position_embeddings, width),
                 "LayerNorm": nn.LayerNorm(width, eps=sizes.layer_norm_eps),
             }
         )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mbench.models.uniir_net import attend
+from mbench.models.uniir_net import attend, table
 from mbench.models.uniir_sizes import ClipSizes, T5Sizes
 from mbench.models.uniir_t5_net import FusionStack
 
@@ -102,7 +102,7 @@ class Clip(nn.Module):
         super().__init__()
         width = sizes.transformer_width
         self.visual = VisionTower(sizes)
-        self.token_embedding = nn.Embedding(sizes.vocab_size, width)
+        self.token_embedding = table(sizes.vocab_size, width)
         self.positional_embedding = nn.Parameter(torch.empty(sizes.context_length, width))
         self.transformer = Transformer(width, sizes.transformer_layers, sizes.transformer_heads, causal=True)
         self.ln_final = nn.LayerNorm(width)

@@ -38,6 +38,12 @@ def _split(states: Tensor, heads: int) -> Tensor:
     return states.reshape(*states.shape[:2], heads, -1).transpose(1, 2)
 
 
+def table(rows: int, width: int) -> nn.Embedding:
+    """Return an embedding that is not filled with random numbers, which on the device "meta" takes torch seconds."""
+    found: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(rows, width))  # type: ignore[no-untyped-call]
+    return found
+
+
 def without_weights(build: Callable[[], Network], where: Placement) -> Network:
     """Build a network for inference whose weights are reserved on the device, and still to be filled, all of them."""
     with torch.device("meta"):

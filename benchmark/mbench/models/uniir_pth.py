@@ -123,7 +123,7 @@ def _slice(path: Path, start: int, size: int) -> bytearray:
 def _part(path: Path, root: object, part: str) -> Mapping[Any, object]:
     entries = _mapping(root)
     if entries is None or _mapping(entries.get(part)) is None:
-        found = f"a mapping with {listed(entries)}" if entries is not None else "something else"
+        found = f"a mapping with {listed(map(repr, entries)) or 'nothing'}" if entries is not None else "something else"
         raise CheckpointError(f"{path}: expected a mapping whose key {part!r} holds the weights; found {found}.")
     return _mapping(entries[part]) or {}
 

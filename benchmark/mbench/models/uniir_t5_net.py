@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mbench.models.uniir_net import attend
+from mbench.models.uniir_net import attend, table
 from mbench.models.uniir_sizes import T5Sizes
 
 
@@ -45,9 +45,7 @@ class SelfAttention(nn.Module):
             }
         )
         if first:
-            self.SelfAttention["relative_attention_bias"] = nn.Embedding(
-                sizes.relative_attention_num_buckets, sizes.num_heads
-            )
+            self.SelfAttention["relative_attention_bias"] = table(sizes.relative_attention_num_buckets, sizes.num_heads)
         self.layer_norm = Scale(sizes.d_model, sizes.layer_norm_epsilon)
 
     def forward(self, states: Tensor, bias: Tensor) -> Tensor:
@@ -104,9 +102,9 @@ class FusionStack(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return [n, t, w] for states [n, t, w]."""
-        table = self.get_submodule("block.0.layer.0.SelfAttention.relative_attention_bias")
+        learned = self.get_submodule("block.0.layer.0.SelfAttention.relative_attention_bias")
         buckets = relative_buckets(states.shape[1], self.sizes).to(states.device)
-        bias = table(buckets).permute(2, 0, 1)[None]
+        bias = learned(buckets).permute(2, 0, 1)[None]
         for block in self.block:
             states = block(states, bias)
         normalised: Tensor = self.final_layer_norm(states)
