@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
 from tests.cli.conftest import Command
 
 HEAVY = ("torch", "transformers", "PIL", "pyarrow", "datasets", "pandas")

@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
 from tests.cli.conftest import Command
 
-ADAPTER = '''
+ADAPTER = """
 import os, signal
 import numpy as np
 from mbench.core.specs import ModelCard
@@ -29,7 +28,7 @@ class Mine:
         vectors = np.random.default_rng(0).normal(size=(len(items), 4)).astype(np.float32)
         BODY
         return vectors
-'''
+"""
 
 
 def adapter(folder: Path, body: str = "pass", load: str = "pass") -> str:
@@ -56,7 +55,9 @@ def test_a_run_leaves_result_rankings_and_scores_of_every_query(mbench: Command,
     assert result["task"]["id"] == "emoji-cls" and not result["partial"]
     scores = pq.read_table(next((tmp_path / "out").rglob("*.queries.parquet")))["hit@1"].to_pylist()
     assert result["metrics"]["hit@1"]["value"] == pytest.approx(sum(scores) / len(scores), abs=1e-12)
-    assert result["metrics"]["hit@1"]["low"] <= result["metrics"]["hit@1"]["value"] <= result["metrics"]["hit@1"]["high"]
+    assert (
+        result["metrics"]["hit@1"]["low"] <= result["metrics"]["hit@1"]["value"] <= result["metrics"]["hit@1"]["high"]
+    )
     assert set(result["run"]["seconds"]) == {"load", "encode_queries", "encode_candidates", "search", "score"}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-
 from tests.cli.conftest import Command
 
 
@@ -29,7 +28,9 @@ def test_our_own_ranking_file_scores_as_the_run_did(mbench: Command, tmp_path: P
     assert scored == pytest.approx(measured(tmp_path / "out"), abs=1e-12)
 
 
-def test_a_trec_run_scores_as_the_run_did_on_the_pool_that_it_ranks(mbench: Command, tmp_path: Path, ranking: Path) -> None:
+def test_a_trec_run_scores_as_the_run_did_on_the_pool_that_it_ranks(
+    mbench: Command, tmp_path: Path, ranking: Path
+) -> None:
     lines = []
     for row in pq.read_table(ranking).to_pylist():
         for place, (candidate, score) in enumerate(zip(row["candidate_ids"], row["scores"], strict=True), 1):

@@ -84,7 +84,7 @@ def embed(
     saved = 0
     try:
         for places, items in _batches(encoder, table, work, tally):
-            parts.append((places, _encode_backing_off(encoder, items, role, tally)))
+            parts.append((places, encode_backing_off(encoder, items, role, tally)))
             watch.advance(len(items))
             if sum(len(p) for p, _ in parts[saved:]) >= SHARD_ROWS:
                 saved = _save(work, parts, saved, store)
@@ -139,7 +139,7 @@ def _batches(encoder: Encoder, table: ItemTable, work: Plan, tally: Tally) -> It
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _encode_backing_off(encoder: Encoder, items: list[Item], role: Role, tally: Tally) -> Vectors:
+def encode_backing_off(encoder: Encoder, items: list[Item], role: Role, tally: Tally) -> Vectors:
     """Encode in parts of at most the current batch size, which halves whenever memory runs out."""
     parts: list[Vectors] = []
     start = 0

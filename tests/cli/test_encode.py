@@ -1,0 +1,60 @@
+"""`mbench encode`: the same vectors as in a run, in the items' order, or one clear message."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from tests.cli.conftest import Command
+from tests.cli.test_run import adapter
+
+
+def listed(folder: Path, *items: object) -> Path:
+    path = folder / "items.jsonl"
+    path.write_text("\n".join(item if isinstance(item, str) else json.dumps(item) for item in items) + "\n")
+    return path
+
+
+def test_vectors_come_in_the_order_of_the_items(mbench: Command, tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (20, 20), "red").save(tmp_path / "red.png")
+    items = listed(tmp_path, {"id": "b", "text": "x"}, {"id": "a", "image": "red.png", "instruction": "what is it?"})
+    done = mbench("encode", "-m", "random", "--items", items, "-o", "out.npz", "--batch-size", "1")
+    assert done.code == 0, done.err
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as file:
+        assert file["ids"].tolist() == ["b", "a"]
+        assert file["embeddings"].dtype == np.float32
+        assert np.linalg.norm(file["embeddings"], axis=1) == pytest.approx([1, 1], abs=1e-6)
+    again = mbench("encode", "-m", "random", "--items", items, "-o", "again.npz")
+    assert again.code == 0
+    assert (np.load(tmp_path / "again.npz")["embeddings"] == np.load(tmp_path / "out.npz")["embeddings"]).all()
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["{"], ["line 1", "JSON"]),
+        (['{"text": "x"}'], ["line 1", "id"]),
+        (['{"id": "a", "text": 3}'], ["line 1", "'text'"]),
+        (['{"id": "a", "txt": "x"}'], ["line 1", "'txt'"]),
+        (['{"id": "a", "text": "x"}', '{"id": "a", "text": "y"}'], ["'a'", "twice"]),
+        (['{"id": "a"}'], ["line 1", "no text, image or instruction"]),
+        (['{"id": "a", "image": "gone.png"}'], ["line 1", "gone.png"]),
+        ([""], ["no items"]),
+    ],
+)
+def test_a_bad_items_file_is_told_with_its_line(
+    mbench: Command, tmp_path: Path, lines: list[str], words: list[str]
+) -> None:
+    done = mbench("encode", "-m", "random", "--items", listed(tmp_path, *lines), "-o", "out.npz")
+    assert done.code == 2 and all(word in done.err for word in words), done.err
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_damaged_picture_is_named(mbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
+    items = listed(tmp_path, {"id": "a", "image": "bad.png"})
+    done = mbench("encode", "-m", adapter(tmp_path), "--items", items, "-o", "out.npz")
+    assert done.code == 3 and "bad.png" in done.err and "Traceback" not in done.err
