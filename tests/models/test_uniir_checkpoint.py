@@ -17,7 +17,7 @@ from tests.models.tiny_uniir import ARCHS, NAMES, QUERIES, folder, load, model, 
 from mbench.core.errors import CheckpointError, MissingDependencyError, ModelError, UserError
 from mbench.core.types import LoadOptions
 from mbench.models.catalog import MODELS, load_model
-from mbench.models.hub import Located
+from mbench.models.hub import Located, locate
 from mbench.models.weights_io import Checkpoint, load_strict
 
 
@@ -186,6 +186,19 @@ def test_of_the_hub_only_the_files_of_the_model_are_fetched(
     card = load_model(name, LoadOptions(args=args, revision="v1", device="cpu")).card
     assert seen == [(*asked, "v1")]
     assert (card.revision, card.checkpoint) == ("c0ffee", asked[0])
+
+
+def test_the_hub_is_asked_for_named_files_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def download(name: str, **settings: Any) -> str:
+        asked.append((name, settings["revision"], settings["allow_patterns"]))
+        return str(tmp_path / "c0ffee")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    located = locate("me/mine", LoadOptions(), "pinned", files=("deep/x.pth",))
+    assert asked == [("me/mine", "pinned", ["deep/x.pth"])]
+    assert (located.folder, located.revision) == (tmp_path / "c0ffee", "c0ffee")
 
 
 @pytest.mark.parametrize("name", ["uniir-clip-ff", "uniir-blip-sf"])

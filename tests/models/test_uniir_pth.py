@@ -116,6 +116,24 @@ def test_a_tensor_that_its_numbers_cannot_make_is_refused(tmp_path: Path, name: 
         read_pth(path).read("w")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        b"ctorch._utils\n_rebuild_parameter\n)R",
+        b"ctorch._utils\n_rebuild_tensor_v2\n)R",
+        b"ctorch._utils\n_rebuild_tensor_v2\nNR",
+        b"ctorch._utils\n_rebuild_tensor_v2\n(NNNNtR",
+        b"ctorch._utils\n_rebuild_tensor_v2\n(NNNNt\x81",
+        b"ctorch._utils\n_rebuild_tensor_v3\n)R",
+        b"ctorch._utils\n_rebuild_tensor_v2\n",
+    ],
+)
+def test_a_call_for_a_tensor_without_its_arguments_is_refused(tmp_path: Path, call: bytes) -> None:
+    program = b"\x80\x02}X\x05\x00\x00\x00model}X\x01\x00\x00\x00w" + call + b"ss."
+    with pytest.raises(CheckpointError, match="'w' is no tensor that can be read without running code"):
+        read_pth(zipped(tmp_path / "x.pth", program))
+
+
 def test_a_huge_view_of_few_numbers_takes_no_memory_until_it_is_asked_for(tmp_path: Path) -> None:
     program = tensor_program(shape=(2**40,), strides=(0,))
     path = zipped(tmp_path / "x.pth", program, {"x/data/0": struct.pack("<2f", 1, 2)})

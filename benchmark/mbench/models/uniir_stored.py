@@ -60,7 +60,7 @@ class Stored:
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.strides) or len(self.shape) > MOST_DIMENSIONS:
-            raise ValueError("its shape and strides disagree")
+            raise ValueError("its shape and strides do not go together")
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
         if math.prod(self.shape) and last >= self.storage.count:
             raise ValueError("it reaches beyond its storage")
@@ -68,7 +68,7 @@ class Stored:
 
 def stored_tensor(value: object) -> Stored:
     """Return the tensor that a call in a pickle would make. Raises TypeError or ValueError for anything else."""
-    if call_of(value, "torch._utils", "_rebuild_parameter", "_rebuild_parameter_with_state"):
+    if call_of(value, "torch._utils", "_rebuild_parameter", "_rebuild_parameter_with_state") and value.args:
         value = value.args[0]
     if not call_of(value, "torch._utils", "_rebuild_tensor_v2", "_rebuild_tensor") or len(value.args) < 4:
         raise TypeError(f"found {_described(value)}")
@@ -78,8 +78,8 @@ def stored_tensor(value: object) -> Stored:
 
 def storage_of(reference: object) -> Storage:
     """Return the storage that a persistent id names. Raises TypeError, ValueError."""
-    id = reference.id if isinstance(reference, Reference) else None
-    match id:
+    found = reference.id if isinstance(reference, Reference) else None
+    match found:
         case ("storage", Name("torch" | "torch.cuda", kind), str(key), _, count, *views) if kind in ELEMENTS:
             if any(view is not None for view in views):
                 raise ValueError("its storage is a view of another one")
