@@ -201,6 +201,18 @@ def test_other_values_among_the_tensors_are_named(tmp_path: Path) -> None:
         Checkpoint.open(tmp_path)
 
 
+def test_a_part_of_an_older_file_is_read_alone(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "phi.pt"
+    torch.save({"epoch": 3, "net": tied_once(weights), "optimizer": {"lr": 0.1}}, path)
+    net = Net()
+    load_strict(net, Checkpoint.inside(path, "net"))
+    assert equal(net, tied_once(weights))
+    with pytest.raises(CheckpointError, match=r"phi\.pt: has no part 'Phi'; found epoch, net, optimizer"):
+        Checkpoint.inside(path, "Phi")
+    with pytest.raises(CheckpointError, match=r"part 'optimizer': expected a mapping of names to tensors; .* lr"):
+        Checkpoint.inside(path, "optimizer")
+
+
 def test_a_folder_without_weights_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds no weights; expected one of model\.safetensors"):
         Checkpoint.open(tmp_path)

@@ -104,6 +104,9 @@ def _save_model(folder: Path, vocab_size: int, end: int, fill: int, resample: in
     return folder
 
 
+SAVED = {"siglip": save_tiny_siglip, "siglip2": save_tiny_siglip2}
+
+
 def load(name: str, folder: Path, **args: str) -> Siglip:
     options = LoadOptions(args={"checkpoint": str(folder), **args}, device="cpu", offline=True)
     model = load_model(name, options)

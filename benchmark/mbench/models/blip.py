@@ -62,7 +62,7 @@ class Blip(LateFusion):
         model = load_pretrained(BlipForImageTextRetrieval, located.folder, where, STORED_WITHOUT_EFFECT)
         self.tokenizer = load_tokenizer(located.folder, model.config.to_dict(), padding_side="right")
         self.length = _length(args.max_length, model.config.text_config.max_position_embeddings)
-        super().__init__(args, located, where, model, model.config.image_text_hidden_size)
+        super().__init__(args.id, args, located, where, model, model.config.image_text_hidden_size)
 
     @classmethod
     def load(cls, options: LoadOptions) -> Blip:

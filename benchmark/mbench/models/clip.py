@@ -47,14 +47,14 @@ class Clip(LateFusion):
     args: ClassVar[type[Args]] = ClipArgs
     family = "CLIP"
 
-    def __init__(self, located: Located, args: FusionArgs, where: Placement) -> None:
+    def __init__(self, located: Located, args: ClipArgs, where: Placement) -> None:
         from transformers import CLIPModel
 
         config = read_config(located.folder, "clip", ["clip"])
         self.tokenizer = load_tokenizer(located.folder, config, padding_side="right")
         self.processor = load_part(pil_processor("CLIP"), located.folder, "preprocessor_config.json")
         model = load_pretrained(CLIPModel, located.folder, where, STORED_WITHOUT_EFFECT)
-        super().__init__(args, located, where, model, model.config.projection_dim)
+        super().__init__(args.id, args, located, where, model, model.config.projection_dim)
 
     @classmethod
     def load(cls, options: LoadOptions) -> Clip:

@@ -21,22 +21,20 @@ from mbench.core.types import Item, Role, Vectors
 from mbench.models.device import Placement
 from mbench.models.hub import Located
 from mbench.models.identity import Identity
-from mbench.models.options import Args, Text, Weight
+from mbench.models.options import Args, Weight
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 class FusionArgs(Args):
-    """Arguments of every model of this kind; each gives `checkpoint` and `id` its own defaults."""
+    """Arguments of every model of this kind, beside its own."""
 
-    checkpoint: Text = Field(description="a folder or a name on the Hugging Face Hub")
     fusion: Literal["normalized-sum", "sum"] = Field(
         default="normalized-sum", description="how picture and text add up"
     )
     image_weight: Weight = Field(default=1.0, description="weight of the picture's features in the sum")
     text_weight: Weight = Field(default=1.0, description="weight of the text's features in the sum")
-    id: Text = Field(description="the model's name in results")
     use_instruction: bool = Field(default=True, description="put a query's instruction before its text")
 
     @model_validator(mode="after")
@@ -56,9 +54,11 @@ class LateFusion(ABC):
     identity: Identity
     family: ClassVar[str]
 
-    def __init__(self, args: FusionArgs, located: Located, where: Placement, model: Any, dimension: int) -> None:
+    def __init__(
+        self, name: str, args: FusionArgs, located: Located, where: Placement, model: Any, dimension: int
+    ) -> None:
         self.options, self.where, self.model, self.dimension = args, where, model, dimension
-        self.card = self._card_of(located)
+        self.card = self._card_of(name, located)
         self.identity = {
             **args.model_dump(exclude={"checkpoint", "id"}),
             "checkpoint": located.revision,
@@ -116,10 +116,10 @@ class LateFusion(ABC):
             found = found / np.linalg.norm(found, axis=1, keepdims=True)
         vectors[rows] += found * np.where(both[rows], weight, 1.0).astype(np.float32)[:, None]
 
-    def _card_of(self, located: Located) -> ModelCard:
+    def _card_of(self, name: str, located: Located) -> ModelCard:
         """Return the card of the loaded checkpoint; what is known of the default one does not hold for others."""
         changed: dict[str, object] = {
-            "id": self.options.id,
+            "id": name,
             "revision": located.revision,
             "checkpoint": located.name,
             "dimension": self.dimension,
@@ -128,7 +128,7 @@ class LateFusion(ABC):
         }
         if located.name != self.card.checkpoint:
             changed |= {
-                "title": f"{self.family} {located.name}",
+                "title": f"{self.family} {located.name}".strip(),
                 "license": "not stated",
                 "training_datasets": None,
             }

@@ -57,18 +57,23 @@ def load_pretrained(
     `ignore` are globs of names that official checkpoints have or lack to no effect. Raises CheckpointError.
     """
     checkpoint = Checkpoint.open(folder)
+    model = unproven(cls, folder, placement)
+    prove_loaded(model, checkpoint, rename, ignore)
+    return model.eval().requires_grad_(False).to(placement.device)
+
+
+def unproven(cls: Any, folder: Path, placement: Placement, **settings: Any) -> Any:
+    """Load `cls` as transformers does, on the CPU: which tensors arrived is to be proven. Raises CheckpointError."""
     with quiet():
         try:
             # Shapes that differ are let through here and named, all of them, by the proof below.
-            model = cls.from_pretrained(
-                folder, dtype=placement.torch_dtype, local_files_only=True, ignore_mismatched_sizes=True
+            return cls.from_pretrained(
+                folder, dtype=placement.torch_dtype, local_files_only=True, ignore_mismatched_sizes=True, **settings
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             if "out of memory" in str(error).lower():
                 raise
             raise CheckpointError(f"{folder}: {cls.__name__} cannot be built: {error}") from error
-    prove_loaded(model, checkpoint, rename, ignore)
-    return model.eval().requires_grad_(False).to(placement.device)
 
 
 def load_part(cls: Any, folder: Path, what: str, **settings: Any) -> Any:
@@ -126,11 +131,16 @@ def features_of(method: Callable[..., Any], where: Placement, **inputs: Tensor) 
         for name, one in inputs.items()
     }
     with torch.inference_mode():
-        found = method(**moved)
-    # transformers 4 returns the features themselves, 5 a record that holds them.
-    pooled = found if torch.is_tensor(found) else found.pooler_output
-    vectors: Vectors = pooled.float().cpu().numpy()
+        vectors: Vectors = pooled(method(**moved)).float().cpu().numpy()
     return vectors
+
+
+def pooled(found: Any) -> Tensor:
+    """Return the features of `get_image_features`: transformers 4 gives them, 5 a record that holds them."""
+    import torch
+
+    features: Tensor = found if torch.is_tensor(found) else found.pooler_output
+    return features
 
 
 @contextmanager

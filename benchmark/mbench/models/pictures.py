@@ -21,9 +21,10 @@ def rgb(picture: Image) -> Image:
 def prepared(picture: Image, processor: Any) -> Image:
     """Return what to hand to an image processor of transformers: RGB, and not longer than it makes a difference."""
     picture = rgb(picture)
-    size = dict(processor.size or {})
-    crops = processor.do_resize and getattr(processor, "do_center_crop", False)
-    if not crops or {key for key, value in size.items() if value} != {"shortest_edge"}:
+    if not (getattr(processor, "do_resize", False) and getattr(processor, "do_center_crop", False)):
+        return picture
+    size = {edge: length for edge, length in dict(processor.size).items() if length}
+    if size.keys() != {"shortest_edge"}:
         return picture
     crop = max(side for side in dict(processor.crop_size).values() if side)
     return shortened(picture, size["shortest_edge"], crop, processor.resample)

@@ -42,7 +42,7 @@ class SiglipArgs(FusionArgs):
     id: Text = Field(default="siglip", description="the model's name in results")
 
 
-class Siglip2Args(FusionArgs):
+class Siglip2Args(SiglipArgs):
     """Arguments of `siglip2`."""
 
     checkpoint: Text = Field(
@@ -55,10 +55,10 @@ class Siglip(LateFusion):
     """A SigLIP checkpoint in the layout of transformers."""
 
     card: ModelCard = shipped_card("siglip")
-    args: ClassVar[type[FusionArgs]] = SiglipArgs
+    args: ClassVar[type[SiglipArgs]] = SiglipArgs
     family = "SigLIP"
 
-    def __init__(self, located: Located, args: FusionArgs, where: Placement) -> None:
+    def __init__(self, located: Located, args: SiglipArgs, where: Placement) -> None:
         from transformers import SiglipModel
 
         config = read_config(located.folder, self.card.id, ["siglip", "siglip2"])
@@ -70,7 +70,7 @@ class Siglip(LateFusion):
         self.processor = load_part(pil_processor("Siglip"), located.folder, "preprocessor_config.json")
         model = load_pretrained(SiglipModel, located.folder, where, STORED_WITHOUT_EFFECT)
         self.words = self._words(located.folder, model.config.text_config.vocab_size)
-        super().__init__(args, located, where, model, model.config.vision_config.hidden_size)
+        super().__init__(args.id, args, located, where, model, model.config.vision_config.hidden_size)
 
     @classmethod
     def load(cls, options: LoadOptions) -> Self:

@@ -54,7 +54,18 @@ class Checkpoint:
             raise CheckpointError(f"{path}: no such file of weights.")
         if path.name.endswith(".index.json"):
             return _sharded(path)
-        return _safetensors(path) if path.suffix == ".safetensors" else _restricted_pickle(path)
+        return _safetensors(path) if path.suffix == ".safetensors" else _tensors(str(path), _restricted_pickle(path))
+
+    @staticmethod
+    def inside(path: Path, key: str) -> Checkpoint:
+        """Open the tensors that a .pt file holds under `key`, beside optimizer, epoch and the like.
+
+        Raises CheckpointError for a file without the key, and for a truncated or foreign one.
+        """
+        data = _restricted_pickle(path)
+        if not isinstance(data, dict) or key not in data:
+            raise CheckpointError(f"{path}: has no part {key!r}; found {listed(data)}.")
+        return _tensors(f"{path}, part {key!r}", data[key])
 
 
 def load_strict(module: nn.Module, checkpoint: Checkpoint, rename: Rename = str, ignore: Iterable[str] = ()) -> None:
@@ -154,23 +165,30 @@ def _safetensors(path: Path) -> Checkpoint:
     return Checkpoint(str(path), shapes, file.get_tensor)
 
 
-def _restricted_pickle(path: Path) -> Checkpoint:
+def _restricted_pickle(path: Path) -> Any:
     import pickle
 
     import torch
 
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path}: holds more than tensors, and nothing in it is executed: {str(error).splitlines()[0]}"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged or truncated file of weights: {error}") from None
+
+
+def _tensors(where: str, data: Any) -> Checkpoint:
+    import torch
+
     foreign = [str(key) for key, value in data.items() if not torch.is_tensor(value)] if isinstance(data, dict) else []
     if not isinstance(data, dict) or foreign:
-        raise CheckpointError(f"{path}: expected a mapping of names to tensors; found other values: {listed(foreign)}.")
-    return Checkpoint.of(str(path), data)
+        raise CheckpointError(
+            f"{where}: expected a mapping of names to tensors; found other values: {listed(foreign)}."
+        )
+    return Checkpoint.of(where, data)
 
 
 def _sharded(index: Path) -> Checkpoint:
