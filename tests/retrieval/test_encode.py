@@ -116,7 +116,7 @@ def test_dimensions_that_change_between_batches_are_refused() -> None:
 
 
 def test_an_adapter_that_raises_is_told_with_its_cause() -> None:
-    def fail(vectors: Vectors) -> Vectors:
+    def fail(_: Vectors) -> Vectors:
         raise KeyError("pixel_values")
 
     with pytest.raises(ModelError, match="'fake' raised KeyError while encoding query items '0'.*pixel_values"):

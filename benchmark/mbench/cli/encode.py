@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from mbench.cli import parse
 from mbench.core.errors import EXIT_DONE
-from mbench.core.types import LoadOptions, Role
+from mbench.core.types import LoadOptions
 
 
 class RoleName(StrEnum):
@@ -56,7 +56,7 @@ def encode_command(  # noqa: PLR0913, PLR0917
     encoder = load_model(model, options)
     with ConsoleReporter(quiet) as reporter:
         reporter.begin(model, items.name)
-        vectors = encode_items(encoder, listed, cast(Role, role.value), size, reporter)
+        vectors = encode_items(encoder, listed, role.value, size, reporter)
     write_embeddings(output, listed, vectors)
     if not quiet:
         typer.echo(f"{output}: {len(listed)} embeddings of {vectors.shape[1]} numbers")
