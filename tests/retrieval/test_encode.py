@@ -119,7 +119,7 @@ def test_an_adapter_that_raises_is_told_with_its_cause() -> None:
     def fail(_: Vectors) -> Vectors:
         raise KeyError("pixel_values")
 
-    with pytest.raises(ModelError, match="'fake' raised KeyError while encoding query items '0'.*pixel_values"):
+    with pytest.raises(ModelError, match=r"'fake' raised KeyError while encoding query items '0'.*pixel_values"):
         embedded(Fake(fail), "a")
 
 
