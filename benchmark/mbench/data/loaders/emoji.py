@@ -25,7 +25,8 @@ from mbench.data.table import ArrowTable
 TEXT, LIST = pa.string(), pa.list_(pa.string())
 TAG = "tag_"
 PICTURES = {"id": TEXT, "size": pa.int32(), "pixels": pa.binary()}
-CANDIDATES = {"id": TEXT, "text": TEXT, "tiles": LIST, "modality": TEXT}
+CANDIDATES = {"id": TEXT}
+CONTENTS = {"text": TEXT, "tiles": LIST, "modality": TEXT}
 QUERIES = {"id": TEXT, "relevant": LIST}
 OPTIONAL = {"text": TEXT, "instruction": TEXT, "tiles": LIST, "target": LIST, "exclude": LIST, "gallery": LIST}
 OPTIONAL |= {"subset": LIST, "group": TEXT, "paraphrases": LIST, "opposite": TEXT}
@@ -108,10 +109,13 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, path: Path) -> 
 
 
 def _candidates(path: Path, pictures: TileImages | None, name: str) -> ArrowTable:
-    columns = read_columns(path, CANDIDATES, {}, free=TAG)
-    table = _table(columns, pictures, name)
+    table = _table(read_columns(path, CANDIDATES, CONTENTS, free=TAG), pictures, name)
     has_text = pc.is_valid(table.array("text")).to_pylist()
     has_image = pc.is_valid(table.array("image")).to_pylist()
+    if "modality" not in table.columns.column_names:
+        named = {parts: modality for modality, parts in MODALITIES.items()}
+        found = pa.array([named[parts] for parts in zip(has_text, has_image, strict=True)])
+        return ArrowTable(table.columns.append_column("modality", found), pictures, name)
     for row, stated in enumerate(table.column("modality")):
         if MODALITIES.get(str(stated)) != (has_text[row], has_image[row]):
             key = table.ids(np.array([row]))[0]
