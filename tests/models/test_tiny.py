@@ -15,6 +15,7 @@ from tests.models.strange_pictures import STRANGE, drawing
 from mbench.core.errors import CheckpointError, EncodingError, UserError
 from mbench.core.files import file_sha256
 from mbench.core.types import Item, LoadOptions, Vectors
+from mbench.models import tiny_sight
 from mbench.models.catalog import load_model
 from mbench.models.tiny import WEIGHTS, Tiny
 from mbench.models.tiny_input import TEXT_PLACES
@@ -78,9 +79,24 @@ def test_nothing_to_encode_gives_no_rows(model: Tiny) -> None:
 
 
 def test_loading_twice_gives_the_same_bytes(model: Tiny) -> None:
-    again = load_model(model.net_name, LoadOptions(device="cpu"))
-    items = mixed_items()
-    assert again.encode(items, role="query").tobytes() == model.encode(items, role="query").tobytes()
+    fresh = [load_model(model.net_name, LoadOptions(device="cpu")) for _ in range(2)]
+    first, second = (one.encode(mixed_items(), role="query") for one in fresh)
+    assert first.tobytes() == second.tobytes()
+
+
+def test_the_stem_sees_a_picture_once_whatever_is_asked_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model("tiny", LoadOptions(device="cpu"))
+    assert isinstance(model, Tiny)
+    seen: list[int] = []
+    model.net.stem.register_forward_hook(lambda _module, given, _out: seen.append(len(given[0])))
+    scene = drawing(2, 144, 144)
+    asked = [Item(str(n), image=scene.copy(), instruction=f"question {n}") for n in range(5)]
+    model.encode(asked, role="query")
+    model.encode([*asked, Item("other", image=drawing(3, 144, 144))], role="query")
+    assert seen == [1, 1]
+    monkeypatch.setattr(tiny_sight, "REMEMBERED", 3)
+    model.encode([Item(str(n), image=drawing(n)) for n in range(10, 20)], role="candidate")
+    assert len(model.sight.memory) == 3
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -126,8 +142,8 @@ def test_the_instruction_counts_also_in_words_that_no_training_used(model: Tiny)
     asked = [
         one(model, image=scene, instruction=f"kindly reveal the {place} part") for place in ("top left", "bottom right")
     ]
-    assert asked[0] @ asked[1] < 0.998
-    assert asked[0] @ one(model, image=scene) < 0.998
+    assert np.abs(asked[0] - asked[1]).max() > 1e-3
+    assert np.abs(asked[0] - one(model, image=scene)).max() > 1e-3
 
 
 def test_the_picture_and_the_instruction_meet_only_in_the_fused_model() -> None:
@@ -223,6 +239,6 @@ def test_the_card_that_is_listed_tells_the_size_that_the_network_has(name: str) 
     model = load_model(name, LoadOptions(device="cpu"))
     assert isinstance(model, Tiny)
     total = sum(parameter.numel() for parameter in model.net.parameters())
-    assert type(model).card.parameters == pytest.approx(total, rel=0.03)
+    assert type(model).card.parameters == total
     assert model.card.parameters == total
     assert 1_000_000 <= total <= 3_000_000

@@ -24,12 +24,10 @@ from mbench.core.specs import ModelCard
 from mbench.core.types import Item, LoadOptions, Role, Vectors
 from mbench.models.cards import shipped_card
 from mbench.models.options import Args, ExistingFile, refuse_revision
-from mbench.models.tiny_input import pad_tokens, pixels, side_px, tokens
+from mbench.models.tiny_input import pad_tokens, side_px, tokens
+from mbench.models.tiny_sight import Sight
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from torch import Tensor
-
     from mbench.models.device import Placement
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -61,6 +59,7 @@ class Tiny:
         load_strict(self.net, Checkpoint.open(path))
         self.net.to(placement.device, placement.torch_dtype).eval()
         self.placement = placement
+        self.sight = Sight(self.net.stem, placement, CHUNK)
         digest = file_sha256(path)
         parameters = sum(one.numel() for one in self.net.parameters())
         self.card = self.card.model_copy(update={"revision": digest[:12], "parameters": parameters})
@@ -83,12 +82,10 @@ class Tiny:
         rows = [tokens(item.text or "", item.instruction or "") for item in items]
         self._refuse_empty(items, rows, role)
         vectors: Vectors = np.zeros((len(items), DIMENSION), dtype=np.float32)
-        for kind, group in _by_kind(items, rows).items():
-            pictures = self._see([items[n].image for n in group]) if kind.px else None
+        for group in _by_kind(items, rows):
             for start in range(0, len(group), CHUNK):
-                part = slice(start, start + CHUNK)
-                features = pictures.at(part) if pictures else None
-                vectors[group[part]] = self._read(features, [rows[n] for n in group[part]])
+                part = group[start : start + CHUNK]
+                vectors[part] = self._embed([items[n] for n in part], [rows[n] for n in part])
         return vectors
 
     def _refuse_empty(self, items: Sequence[Item], rows: Sequence[NDArray[np.int64]], role: Role) -> None:
@@ -98,46 +95,16 @@ class Tiny:
                     f"{role} {item.id!r} is empty: model {self.net_name!r} needs a text, a picture or an instruction."
                 )
 
-    def _see(self, images: Sequence[Image | None]) -> _Seen:
-        """Put pictures of one size through the stem, equal ones once."""
+    def _embed(self, items: Sequence[Item], rows: Sequence[NDArray[np.int64]]) -> Vectors:
+        """Vectors of items that all have a picture of one size, or none; and all have words, or none."""
         import torch
 
-        places: dict[bytes, int] = {}
-        distinct: list[NDArray[np.uint8]] = []
-        rows = []
-        for picture in (pixels(image, side_px(image)) for image in images if image is not None):
-            rows.append(places.setdefault(picture.tobytes(), len(places)))
-            distinct += [picture] if len(places) > len(distinct) else []
-        batches = np.array_split(np.stack(distinct), -(-len(distinct) // CHUNK))
+        images = [item.image for item in items if item.image is not None]
         with torch.inference_mode():
-            features = [self.net.stem(self._tensor(batch)) for batch in batches]
-        return _Seen(torch.cat(features), rows)
-
-    def _tensor(self, pictures: NDArray[np.uint8]) -> Tensor:
-        import torch
-
-        tensor = torch.from_numpy(pictures).to(self.placement.device).permute(0, 3, 1, 2)
-        return tensor.to(self.placement.torch_dtype) / 255
-
-    def _read(self, features: Tensor | None, rows: Sequence[NDArray[np.int64]]) -> Vectors:
-        """Vectors of items that all have words, or none of them."""
-        import torch
-
-        with torch.inference_mode():
+            features = self.sight.features(images) if images else None
             words = torch.from_numpy(pad_tokens(rows)).to(self.placement.device) if len(rows[0]) else None
             vectors: Vectors = self.net(features, words).float().cpu().numpy()
         return vectors
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """Stem features of distinct pictures, and which of them each item has."""
-
-    features: Tensor
-    rows: list[int]
-
-    def at(self, part: slice) -> Tensor:
-        return self.features[self.rows[part]]
 
 
 @dataclass(frozen=True)
@@ -156,10 +123,10 @@ class TinyDual(Tiny):
     weights: ClassVar[str] = "tiny_dual.safetensors"
 
 
-def _by_kind(items: Sequence[Item], rows: Sequence[NDArray[np.int64]]) -> dict[_Kind, list[int]]:
+def _by_kind(items: Sequence[Item], rows: Sequence[NDArray[np.int64]]) -> list[list[int]]:
     """Positions of the items that can share a batch, those of few words first, so that little is padded."""
     groups: dict[_Kind, list[int]] = defaultdict(list)
     for n in sorted(range(len(items)), key=lambda n: len(rows[n])):
         image = items[n].image
         groups[_Kind(0 if image is None else side_px(image), len(rows[n]) > 0)].append(n)
-    return groups
+    return list(groups.values())
