@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from tests.cli.conftest import Command, mbench
 
 __all__ = ["mbench"]
