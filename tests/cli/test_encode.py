@@ -58,3 +58,11 @@ def test_a_damaged_picture_is_named(mbench: Command, tmp_path: Path) -> None:
     items = listed(tmp_path, {"id": "a", "image": "bad.png"})
     done = mbench("encode", "-m", adapter(tmp_path), "--items", items, "-o", "out.npz")
     assert done.code == 3 and "bad.png" in done.err and "Traceback" not in done.err
+
+
+def test_a_zero_vector_of_an_empty_item_is_handed_on(mbench: Command, tmp_path: Path) -> None:
+    items = listed(tmp_path, {"id": "a", "text": ""}, {"id": "b", "text": "x"})
+    done = mbench("encode", "-m", adapter(tmp_path, "vectors[0] = 0"), "--items", items, "-o", "out.npz")
+    assert done.code == 0, done.err
+    vectors = np.load(tmp_path / "out.npz")["embeddings"]
+    assert not vectors[0].any() and np.linalg.norm(vectors[1]) == pytest.approx(1, abs=1e-6)

@@ -11,8 +11,11 @@ from mbench.core.errors import EncodingError, MbenchError, ModelError
 from mbench.core.types import Encoder, Item, Role, Vectors
 
 
-def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role) -> Vectors:
+def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role, *, keep_zeros: bool = False) -> Vectors:
     """Encode one batch: float32 [n, d], normalised for a cosine model, as the adapter gave them for a dot-product one.
+
+    A zero vector has no direction, so it cannot be scored; with `keep_zeros` it is handed on (some official codes give
+    one for an empty item).
 
     Raises EncodingError (wrong type or shape, NaN, infinity, zero norm; names the item), MemoryError when the device or
     the machine is out of memory, and ModelError with the cause for whatever else the adapter raises.
@@ -27,6 +30,8 @@ def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role) -> Vecto
     vectors = vectors.astype(np.float32, copy=False)
     norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     _refuse(~np.isfinite(norms), "NaN or infinity", name, items)
+    if keep_zeros:
+        norms = np.where(norms == 0, 1.0, norms)
     _refuse(norms == 0, "a zero vector", name, items)
     if encoder.card.similarity == "dot":
         return vectors

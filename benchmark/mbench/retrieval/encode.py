@@ -139,14 +139,19 @@ def _batches(encoder: Encoder, table: ItemTable, work: Plan, tally: Tally) -> It
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def encode_backing_off(encoder: Encoder, items: list[Item], role: Role, tally: Tally) -> Vectors:
-    """Encode in parts of at most the current batch size, which halves whenever memory runs out."""
+def encode_backing_off(
+    encoder: Encoder, items: list[Item], role: Role, tally: Tally, *, keep_zeros: bool = False
+) -> Vectors:
+    """Encode in parts of at most the current batch size, which halves whenever memory runs out.
+
+    Raises what `encode_checked` raises, and ModelError when a single item does not fit.
+    """
     parts: list[Vectors] = []
     start = 0
     while start < len(items):
         part = items[start : start + tally.batch_size]
         try:
-            parts.append(encode_checked(encoder, part, role))
+            parts.append(encode_checked(encoder, part, role, keep_zeros=keep_zeros))
             start += len(part)
         except MemoryError:
             if len(part) == 1:

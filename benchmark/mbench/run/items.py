@@ -51,12 +51,15 @@ def read_items(path: Path) -> list[Listed]:
 
 
 def encode_items(encoder: Encoder, items: list[Listed], role: Role, batch_size: int | None, watch: Watch) -> Vectors:
-    """Return float32 [len(items), d], checked as in a run. Raises ImageError, EncodingError, ModelError."""
+    """Return float32 [len(items), d], checked as in a run except that zero vectors are kept.
+
+    Raises ImageError, EncodingError, ModelError.
+    """
     tally = Tally(batch_size or DEFAULT_BATCH)
     watch.start(f"{role}s", len(items))
     parts = []
     for batch in _batches(encoder, items, tally):
-        parts.append(encode_backing_off(encoder, batch, role, tally))
+        parts.append(encode_backing_off(encoder, batch, role, tally, keep_zeros=True))
         watch.advance(len(batch))
     return np.concatenate(parts)
 
