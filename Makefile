@@ -22,7 +22,7 @@ demo: $(STAMP) ## evaluate the two embedded models on the emoji suite and build 
 	@echo "Open leaderboard/site/index.html in a browser; the numbers are in $(RESULTS)/."
 
 test: $(STAMP) lint ## style, types, layers and the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(STAMP) ## style, types, layers
 	$(BIN)/ruff check .
