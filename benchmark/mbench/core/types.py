@@ -128,6 +128,8 @@ class Judgments:
     `labels["relevant"]` is always there unless the labels are withheld (test servers): then `labels` is empty.
     `pools["gallery"]` restricts the main ranking of a query; other pools (`subset`) are ranked beside it.
     `groups` [n_q] numbers queries that belong together (the questions of one scene), -1 for none.
+    `lacking` [n_q] counts right answers that the corpus does not hold (M-BEIR's local pools): labels have no rows for
+    them, and a query that has no other is judged and missed.
     """
 
     labels: Mapping[str, Sets]
@@ -135,6 +137,7 @@ class Judgments:
     pools: Mapping[str, Sets] = field(default_factory=dict)
     tags: Mapping[str, Tags] = field(default_factory=dict)
     groups: Rows | None = None
+    lacking: Rows | None = None
 
     def select(self, queries: Rows) -> Judgments:
         """Return the judgments of `queries`, in their order."""
@@ -144,6 +147,7 @@ class Judgments:
             pools={name: one.select(queries) for name, one in self.pools.items()},
             tags={name: Tags(one.values, one.members.select(queries)) for name, one in self.tags.items()},
             groups=None if self.groups is None else self.groups[queries],
+            lacking=None if self.lacking is None else self.lacking[queries],
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from mbench.core.errors import DataError, SpecError
 from mbench.core.files import file_sha256
 from mbench.core.registry import Registry
+from mbench.core.resources import user_cache
 from mbench.core.specs import FileSpec, SourceSpec, TaskSpec
 from mbench.core.types import EvalData, ItemTable
 from mbench.data.catalog import Task
@@ -54,6 +55,7 @@ LOADERS: Registry[Loader] = Registry(
         "emoji": "mbench.data.loaders.emoji:load",
         "fashioniq": "mbench.data.loaders.fashioniq:load",
         "genecis": "mbench.data.loaders.genecis:load",
+        "mbeir": "mbench.data.loaders.mbeir:load",
         "mmeb": "mbench.data.loaders.mmeb:load",
     },
     group="mbench.loaders",
@@ -63,14 +65,16 @@ LOADERS: Registry[Loader] = Registry(
 def load(task: Task, data_root: Path | None = None) -> EvalData:
     """Return the data of a task, verified.
 
-    `data_root` holds one folder a family; None takes $MBENCH_DATA. Raises DataError for a file that is missing (which,
-    where to get it, how) or differs from its declared size or sha256, and for data that contradict themselves.
+    `data_root` holds one folder a family; None takes $MBENCH_DATA, then where `mbench fetch` puts what it fetches.
+    Raises DataError for a file that is missing (which, where to get it, how) or differs from its declared size or
+    sha256, and for data that contradict themselves.
     """
     from mbench.data.checks import check_data
 
     files = source_files(task, data_root)
     for one in task.spec.source.files:
-        verify(files.path(one.path, one.url), one)
+        if one.unpack is None:
+            verify(files.path(one.path, one.url), one)
     loader = LOADERS.get(task.spec.source.loader)
     data = _instructed(task.spec, loader(task.spec, files))
     check_data(task.spec, data)
@@ -82,10 +86,15 @@ def source_files(task: Task, data_root: Path | None) -> SourceFiles:
     source = task.spec.source
     if source.shipped:
         return SourceFiles(task.path.parent, "It belongs beside the task's YAML file: install again, or restore it.")
-    root = data_root or os.environ.get(DATA_VARIABLE)
-    if not root:
+    folder = data_root_of(data_root) / source.folder
+    if not (data_root or os.environ.get(DATA_VARIABLE) or folder.is_dir()):
         raise DataError(f"{task.id}: no data folder is known. {how_to_get(task)}")
-    return SourceFiles(Path(root) / source.folder, how_to_get(task))
+    return SourceFiles(folder, how_to_get(task))
+
+
+def data_root_of(named: Path | None) -> Path:
+    """Return the folder of all data: the one that is named, $MBENCH_DATA, or `data` in the user's cache of mbench."""
+    return named or Path(os.environ.get(DATA_VARIABLE) or user_cache() / "data")
 
 
 def how_to_get(task: Task) -> str:

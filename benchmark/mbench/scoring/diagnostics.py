@@ -10,10 +10,11 @@ from mbench.core.types import EvalData, ItemTable, Rankings, Rows, Sets
 
 
 def diagnose(spec: TaskSpec, data: EvalData, rankings: Rankings) -> dict[str, JsonValue]:
-    """Return the diagnostics of a task's main ranking, as fractions of its judged queries.
+    """Return the diagnostics of a task's main ranking, as fractions of its judged queries unless said.
 
     `wrong_modality@k`: share of the first k answers whose modality none of the query's right answers has (M-BEIR,
     section 5 of the UniIR paper), for k = 1 and the primary metric's k, where the corpus mixes modalities.
+    `relevant_not_in_corpus`: number of right answers that no ranking can hold, where there are any.
     `tied_at_cut@k`: share of queries whose k-th and next candidate have equal scores, so that the ids decided.
     """
     relevant = data.judgments.labels.get("relevant")
@@ -21,6 +22,8 @@ def diagnose(spec: TaskSpec, data: EvalData, rankings: Rankings) -> dict[str, Js
         return {}
     cut = next((m.k for m in spec.metrics if m.key == spec.primary), 1)
     found: dict[str, JsonValue] = {f"tied_at_cut@{cut}": _tied(rankings, cut)}
+    if data.judgments.lacking is not None:
+        found["relevant_not_in_corpus"] = int(data.judgments.lacking.sum())
     if len(data.corpus.modalities()) > 1:
         found |= {f"wrong_modality@{k}": _wrong_modality(data.corpus, relevant, rankings.ids[:, :k]) for k in {1, cut}}
     return found

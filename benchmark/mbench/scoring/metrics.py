@@ -1,7 +1,8 @@
 """Ranking metrics: one number a query, for all queries at once.
 
 `find_hits` looks up once where the relevant candidates of every query stand; every metric then reads those few places,
-so a further metric or cut costs next to nothing. A query without a relevant candidate is not judged: its value is NaN.
+so a further metric or cut costs next to nothing. A query without a relevant candidate is not judged: its value is NaN,
+unless all that are relevant to it lack in the corpus (`Judgments.lacking`): then it is missed.
 The number of relevant candidates counts all of them, also those that the ranking lacks; in a pool beside the main one,
 all that the pool holds.
 """
@@ -130,7 +131,7 @@ def evaluate_all(
         if pool in judgments.pools:
             labels = restricted(labels, judgments.pools[pool])
         hits = find_hits(rankings[pool], labels, max(spec.k for spec in alike))
-        values |= {spec.key: _measure(spec, hits, judgments.groups) for spec in alike}
+        values |= {spec.key: _missed(_measure(spec, hits, judgments.groups), judgments) for spec in alike}
     return {spec.key: values[spec.key] for spec in specs}
 
 
@@ -140,6 +141,13 @@ def _measure(spec: MetricSpec, hits: Hits, groups: Rows | None) -> Floats:
             raise DataError(f"{spec.key} needs queries that belong together, but the judgments have no groups.")
         return group_hit(hits, spec.k, groups)
     return np.where(hits.relevant.sizes() > 0, METRICS[spec.name](hits, spec.k), np.nan)
+
+
+def _missed(values: Floats, judgments: Judgments) -> Floats:
+    """Give 0 to the queries that are judged although the corpus holds none of their right answers."""
+    if judgments.lacking is None:
+        return values
+    return np.where(np.isnan(values) & (judgments.lacking > 0), 0.0, values)
 
 
 def _precision_sum(hits: Hits, k: int) -> Floats:

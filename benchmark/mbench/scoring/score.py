@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mbench.core.errors import DataError
 from mbench.core.results import Value
@@ -22,7 +23,7 @@ class Scores:
 
     `metrics` by key in the order of the task's file, averages last. `slices` by tag, value of the tag and metric key.
     `per_query` [n_q] by metric key, NaN for a query that is not judged (`group_hit` stands at one query a group).
-    `judged` queries have a relevant candidate, `skipped` ones have none.
+    `judged` queries have a relevant candidate, be it one that the corpus lacks; `skipped` ones have none.
     """
 
     metrics: dict[str, Value]
@@ -52,7 +53,7 @@ def score(spec: TaskSpec, judgments: Judgments, rankings: Mapping[str, Rankings]
     for key, column in per_query.items():
         if np.isnan(column).all():
             raise DataError(f"{spec.id}: no query is judged under {key}: none has a relevant candidate.")
-    n_judged = int(np.count_nonzero(judged(judgments.labels["relevant"])))
+    n_judged = int(np.count_nonzero(_judged(judgments)))
     return Scores(
         metrics=_values(per_query, judgments.groups, seed),
         slices=_slices(spec, judgments, per_query[spec.sliced], seed),
@@ -60,6 +61,11 @@ def score(spec: TaskSpec, judgments: Judgments, rankings: Mapping[str, Rankings]
         judged=n_judged,
         skipped=len(judgments.labels["relevant"]) - n_judged,
     )
+
+
+def _judged(judgments: Judgments) -> npt.NDArray[np.bool_]:
+    found = judged(judgments.labels["relevant"])
+    return found if judgments.lacking is None else found | (judgments.lacking > 0)
 
 
 def _check(spec: TaskSpec, judgments: Judgments) -> None:
