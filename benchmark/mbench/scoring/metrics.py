@@ -131,23 +131,17 @@ def evaluate_all(
         if pool in judgments.pools:
             labels = restricted(labels, judgments.pools[pool])
         hits = find_hits(rankings[pool], labels, max(spec.k for spec in alike))
-        values |= {spec.key: _missed(_measure(spec, hits, judgments.groups), judgments) for spec in alike}
+        values |= {spec.key: _measure(spec, hits, judgments.groups, judgments.lacking) for spec in alike}
     return {spec.key: values[spec.key] for spec in specs}
 
 
-def _measure(spec: MetricSpec, hits: Hits, groups: Rows | None) -> Floats:
+def _measure(spec: MetricSpec, hits: Hits, groups: Rows | None, lacking: Rows | None = None) -> Floats:
     if spec.name == "group_hit":
         if groups is None:
             raise DataError(f"{spec.key} needs queries that belong together, but the judgments have no groups.")
         return group_hit(hits, spec.k, groups)
-    return np.where(hits.relevant.sizes() > 0, METRICS[spec.name](hits, spec.k), np.nan)
-
-
-def _missed(values: Floats, judgments: Judgments) -> Floats:
-    """Give 0 to the queries that are judged although the corpus holds none of their right answers."""
-    if judgments.lacking is None:
-        return values
-    return np.where(np.isnan(values) & (judgments.lacking > 0), 0.0, values)
+    judged = hits.relevant.sizes() + (0 if lacking is None else lacking) > 0
+    return np.where(judged, METRICS[spec.name](hits, spec.k), np.nan)
 
 
 def _precision_sum(hits: Hits, k: int) -> Floats:

@@ -90,7 +90,8 @@ def _rows(candidates: ArrowTable, names: pa.Array) -> Rows:
     found = np.flatnonzero(np.asarray(pc.is_valid(place)))
     row_of = np.full(len(coded.dictionary), -1, dtype=np.int64)
     row_of[np.asarray(place.take(pa.array(found)))] = found
-    return row_of[np.asarray(coded.indices)]
+    rows: Rows = row_of[np.asarray(coded.indices)]
+    return rows
 
 
 def _check_absent(path: Path, names: pa.Array, rows: Rows, elsewhere: Collection[str], pool: str) -> None:
