@@ -11,6 +11,7 @@ from mbench.retrieval.exact import batches, listed_pairs
 from mbench.retrieval.pairs import Scored, TieOrder, first_k
 from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, needed
 from mbench.retrieval.pool import SMALLEST, Found, Pool
+from mbench.retrieval.scan import RUN, Path
 
 
 def fill(pool: Pool, truth: np.ndarray, slack: float, parts: int) -> None:
@@ -73,3 +74,15 @@ def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k):
         return
     assert needed(plan, dimension, k) <= limit
     assert plan.block == LARGEST_BLOCK or needed(plan, dimension, k) > limit / 5
+
+
+@pytest.mark.parametrize("n", [1, 127, 128, 129, 1000, 4096, 99_999])
+@pytest.mark.parametrize("wanted", [1, 128, 300, 5000])
+def test_every_row_is_visited_once_and_the_first_come_from_all_over(n, wanted):
+    path = Path(n, wanted)
+    first = path.rows(0, path.sampled)
+    rest = [path.rows(a, min(a + 700, n)) for a in range(path.sampled, n, 700)]
+    assert sorted(np.concatenate([first, *rest]).tolist()) == list(range(n))
+    assert all((np.diff(part) > 0).all() for part in [first, *rest])
+    assert len(first) < wanted + RUN
+    assert np.diff(first, prepend=-1, append=n).max() <= path.period

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import numpy as np
 
 from mbench.core.types import Rows
 from mbench.retrieval.pairs import TieOrder, place_in_query
-from mbench.retrieval.vectors import Corpus, read_rows
+from mbench.retrieval.vectors import CACHED, Corpus, read_rows
 
 FEW = 4
 """Rows per distinct vector from which on the distinct ones are scored exactly instead of being filtered."""
@@ -14,14 +16,17 @@ FEW = 4
 
 def groups_of_copies(corpus: Corpus, candidates: Rows) -> Rows | None:
     """Return a number for each candidate, equal for identical vectors; None where most vectors differ."""
-    vectors = np.empty((len(candidates), corpus.shape[1]), dtype=corpus.dtype)
-    read_rows(corpus, candidates, vectors)
-    names: dict[bytes, int] = {}
-    for row in vectors:
-        names.setdefault(row.tobytes(), len(names))
-        if len(names) * FEW > len(candidates):
+    numbers: dict[bytes, int] = {}
+    groups = np.empty(len(candidates), dtype=np.int64)
+    raw = np.empty((CACHED, corpus.shape[1]), dtype=corpus.dtype)
+    for start in range(0, len(candidates), CACHED):
+        some = candidates[start : start + CACHED]
+        read_rows(corpus, some, raw[: len(some)])
+        digests = [blake2b(row, digest_size=16).digest() for row in raw[: len(some)]]
+        groups[start : start + len(some)] = [numbers.setdefault(one, len(numbers)) for one in digests]
+        if len(numbers) * FEW > len(candidates):
             return None
-    return np.array([names[row.tobytes()] for row in vectors])
+    return groups
 
 
 def winners(groups: Rows, candidates: Rows, ties: TieOrder, most: int) -> Rows:

@@ -148,18 +148,19 @@ def load_tile(corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors 
     dtype = torch.float64 if precision is FP64 else torch.float32
     vectors = torch.empty((len(rows), corpus.shape[1]), dtype=precision.dtype)
     largest = torch.zeros(2, dtype=dtype)
-    raw = np.empty((CACHED, corpus.shape[1]), dtype=corpus.dtype)
+    raw = torch.from_numpy(np.empty((CACHED, corpus.shape[1]), dtype=corpus.dtype))
     wide, back = torch.empty((2, *raw.shape), dtype=dtype)
     middle = None if centre is None else torch.from_numpy(centre)
     for start in range(0, len(rows), CACHED):
         size = min(CACHED, len(rows) - start)
-        read_rows(corpus, rows[start : start + size], raw[:size])
-        exact = torch.from_numpy(raw[:size])
-        if exact.dtype != dtype:
-            exact = wide[:size].copy_(exact)
+        rounded = vectors[start : start + size]
+        stored = rounded if raw.dtype == rounded.dtype else raw[:size]
+        read_rows(corpus, rows[start : start + size], stored.numpy())
+        exact = stored if stored.dtype == dtype else wide[:size].copy_(stored)
         if middle is not None:
             exact.sub_(middle)
-        rounded = vectors[start : start + size].copy_(exact)
+        if exact is not rounded:
+            rounded.copy_(exact)
         norms = [torch.linalg.vector_norm(exact, dim=1).max()]
         if precision is BF16:
             norms.append(torch.linalg.vector_norm(back[:size].copy_(rounded).sub_(exact), dim=1).max())

@@ -56,7 +56,7 @@ def needed(plan: Plan, dimension: int, k: int) -> int:
     pool = (((CROWDED + 1) * k * plan.block) + found) * ENTRY
     tile = plan.tile * dimension * 2 * 4
     rows = CACHED * dimension * 16 + OVERHEAD
-    return OVERHEAD + queries + pool + plan.workers * (tile + plan.look * 12 + rows)
+    return OVERHEAD + queries + pool + plan.workers * (tile + plan.look * 24 + rows)
 
 
 def _smaller(plan: Plan) -> Plan:

@@ -8,6 +8,7 @@ vectors is not filtered: the few are scored, and of each group only the k that w
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,45 @@ from mbench.retrieval.pairs import Scored, TieOrder
 from mbench.retrieval.plan import DENSE, Plan
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
-from mbench.retrieval.vectors import Corpus, spread
+from mbench.retrieval.vectors import Corpus
 from mbench.retrieval.workers import run_all
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLED = 128
-"""Candidates, times k, from which limits are learnt before the scan,"""
-SAMPLED_SHARE = 8
-"""or this part of the corpus where that is less; in any case four tiles at most."""
+"""Candidates, times k, that make the first tile: one to four times as many as make another."""
+RUN = 128
+"""Neighbouring candidates of the first tile: enough to read a file in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The order in which the `n` rows are visited: first `sampled`, in runs from all over the corpus, then the rest.
+
+    The limits that a sample teaches are good for a corpus in any order, sorted or grouped by source.
+    """
+
+    n: int
+    wanted: int
+
+    @property
+    def period(self) -> int:
+        """Return the distance between the starts of two runs."""
+        return RUN * max(1, -(-self.n // self.wanted))
+
+    @property
+    def sampled(self) -> int:
+        """Return how many rows are in runs."""
+        return self.n // self.period * RUN + min(self.n % self.period, RUN)
+
+    def rows(self, start: int, stop: int) -> Rows:
+        """Return the ascending rows at the places [start, stop), which must not span the end of the sample."""
+        if start < self.sampled:
+            place, size, offset = np.arange(start, stop), RUN, 0
+        else:
+            place, size, offset = np.arange(start, stop) - self.sampled, self.period - RUN, RUN
+        return place // size * self.period + offset + place % size
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +100,39 @@ class Scan:
     scorer: Scorer
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
+    rooms: threading.local = field(init=False, default_factory=threading.local)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
-        self._sample()
-        run_all(self._tile, range(0, len(self.corpus), self._width(0)), self.plan.workers)
+        n, width = len(self.corpus), self._width(0)
+        path = Path(n, min(max(SAMPLED * self.k, width), 4 * width))
+        self._first(path.rows(0, path.sampled))
+        run_all(
+            lambda start: self._filter(0, self._everyone, path.rows(start, min(start + width, n))),
+            range(path.sampled, n, width),
+            self.plan.workers,
+        )
         return self.pool.finish()
 
-    def _sample(self) -> None:
-        """Learn limits from candidates all over the corpus, so that the first tiles need not be pooled whole."""
-        size = min(SAMPLED * self.k, len(self.corpus) // SAMPLED_SHARE, 4 * self._width(0))
-        if size < self.k:
+    @property
+    def _everyone(self) -> slice:
+        return slice(0, len(self.queries))
+
+    def _first(self, candidates: Rows) -> None:
+        """Look at candidates from all over the corpus, each thread for other queries: all later limits build on it."""
+        tile = load_tile(self.corpus, candidates, self.levels[0], self._at(0).centre, self.device)
+        if np.isinf(tile.norm):
+            self._filter(1, self._everyone, candidates)
             return
-        candidates = spread(len(self.corpus), size)
-        first = self._at(0)
-        tile = load_tile(self.corpus, candidates, self.levels[0], first.centre, self.device)
 
-        def learn(part: slice) -> None:
-            products = self._products(first.queries[part], tile.vectors, part, candidates)
-            self._learn(first.select(part), part, products, first.select(part).error(tile))
+        def look(part: slice) -> None:
+            for dense in self._look(0, part, candidates, tile):
+                self._sharper(0, dense, candidates)
 
-        if not np.isinf(tile.norm):
-            run_all(learn, parts(slice(0, len(self.queries)), self.plan.look // size), self.plan.workers)
+        run_all(look, parts(self._everyone, -(-len(self.queries) // self.plan.workers)), self.plan.workers)
 
     def _at(self, level: int) -> Filter:
         """Return the filter of a level; the sharp ones are seldom needed."""
@@ -158,11 +196,19 @@ class Scan:
         """Return [candidates, queries], with -inf for the excluded pairs. (This way round the factors need no copy.)"""
         import torch
 
-        products = vectors @ queries.T
+        products = torch.mm(vectors, queries.T, out=self._room(len(vectors), len(queries), vectors))
         rows, columns = self.excluded.within(part, candidates)
         if len(rows):
             products[torch.from_numpy(columns), torch.from_numpy(rows)] = -torch.inf
         return products
+
+    def _room(self, rows: int, columns: int, like: Tensor) -> Tensor:
+        """Return memory for a product; a thread uses the same again and again, since fresh memory costs time."""
+        kept, name = vars(self.rooms), str(like.dtype)
+        if name not in kept or kept[name].numel() < rows * columns:
+            kept[name] = like.new_empty(max(rows * columns, self.plan.look))
+        room: Tensor = kept[name]
+        return room[: rows * columns].view(rows, columns)
 
     def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats) -> None:
         """Raise the limits to the k-th best of these products."""
