@@ -52,6 +52,10 @@ class DataError(MbenchError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class DownloadError(DataError):
+    """Data that could not be fetched: not found, refused, offline, no space, not what was declared, unsafe."""
+
+
 class ImageError(DataError):
     """A picture that cannot be opened: absent, damaged, or larger than the limits."""
 
