@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mbench.cli import catalogue, export, leaderboard, run, score
+from mbench.cli import catalogue, encode, export, fetch, leaderboard, run, score
 from mbench.core.errors import EXIT_INTERRUPTED, EXIT_USER, MbenchError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run_command)
+app.command("fetch")(fetch.fetch_command)
+app.command("encode")(encode.encode_command)
 app.command("score")(score.score_command)
 app.command("export")(export.export_command)
 app.command("tasks")(catalogue.tasks_command)

@@ -87,6 +87,7 @@ def run_command(  # noqa: PLR0913, PLR0917
         memory=parse.size(memory, "--memory"),
         seed=seed,
         overwrite=overwrite,
+        offline=offline,
     )
     options = LoadOptions(
         args=parse.pairs(model_args or [], "--model-args"),

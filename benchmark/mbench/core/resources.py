@@ -1,7 +1,8 @@
-"""The one place that knows where the files that ship with mbench lie."""
+"""The one place that knows where the files that ship with mbench lie, and where it keeps its own."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mbench.core.errors import DataError
@@ -21,3 +22,11 @@ def folder(name: str) -> Path:
     raise DataError(
         f"The folder {name!r} that ships with mbench is in none of {places[0]}, {places[1]}: install again."
     )
+
+
+def user_cache() -> Path:
+    """Return the folder for what is kept between runs: $MBENCH_CACHE, else mbench below the user's cache folder."""
+    named = os.environ.get("MBENCH_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mbench"

@@ -56,21 +56,33 @@ class MetricSpec(Strict):
 
 
 class FileSpec(Strict):
-    """A file of a source: its place below the data root (or beside the YAML file), size, hash and origin."""
+    """A file of a source: its place below the data root (or beside the YAML file), size, hash and origin.
+
+    With `unpack` it is an archive, wanted for what it holds: it is unpacked to that folder (`.`: the source's own).
+    `pictures` tells whether it holds pictures, which only `mbench fetch` brings; left open, its size decides.
+    """
 
     path: str
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     bytes: int | None = Field(default=None, ge=0)
     url: str | None = None
+    unpack: str | None = None
+    pictures: bool | None = None
 
 
 class HubSpec(Strict):
-    """A data set on the Hugging Face Hub, pinned to a commit."""
+    """A data set on the Hugging Face Hub, pinned to a commit.
+
+    `include` are patterns of the files to take (`*` matches slashes too); none takes all tables and texts. They go to
+    `folder` below the source's own, and archives among them are unpacked to `unpack` (`.`: the source's own folder).
+    """
 
     repo: str
     revision: str
     repo_type: Literal["dataset", "model"] = "dataset"
     include: list[str] = []
+    folder: str = ""
+    unpack: str | None = None
 
 
 class SourceSpec(Strict):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from mbench.core import resources
 from mbench.core.errors import SpecError, UnknownNameError, UserError
@@ -16,6 +17,13 @@ from mbench.data.yaml import read_yaml
 
 ENTRY_POINTS = "mbench.tasks"
 HINT = "`mbench tasks` lists all."
+WHEREABOUTS: Any = {
+    "files": {"__all__": {"url", "unpack", "pictures"}},
+    "hub": {"folder", "unpack"},
+    "folder": True,
+    "shipped": True,
+}
+"""What of a source says only where its files come from and go to; so do archives as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +142,12 @@ def task_fingerprint(spec: TaskSpec) -> str:
 
     Where the files of the source carry their sha256, the hash covers the data too.
     """
+    files = [file for file in spec.source.files if file.unpack is None]
+    spec = spec.model_copy(update={"source": spec.source.model_copy(update={"files": files})})
     parts = spec.model_dump(
         mode="json",
         include={"id", "version", "protocol", "kind", "query", "candidates", "averages", "slices", "source"},
-        exclude={"source": {"files": {"__all__": {"url"}}, "folder": True, "shipped": True}},
+        exclude={"source": WHEREABOUTS},
     )
     metrics = [metric.key for metric in spec.metrics]
     return fingerprint(parts | {"metrics": metrics, "slice_metric": spec.sliced})

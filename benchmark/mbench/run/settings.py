@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from mbench.core.resources import user_cache
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Settings of a run. `cache` None keeps embeddings in memory only; `memory` bounds the search, in bytes."""
+    """Settings of a run. `cache` None keeps embeddings in memory only; `memory` bounds the search, in bytes.
+
+    `offline` forbids to fetch data that are not on disk.
+    """
 
     output: Path = Path("results")
     data_root: Path | None = None
@@ -20,6 +24,7 @@ class RunSettings:
     memory: int | None = None
     seed: int = 0
     overwrite: bool = False
+    offline: bool = False
 
     @property
     def variant(self) -> str:
@@ -28,8 +33,5 @@ class RunSettings:
 
 
 def default_cache() -> Path:
-    """Return the folder for embeddings: $MBENCH_CACHE, else mbench below the user's cache folder."""
-    named = os.environ.get("MBENCH_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mbench"
+    """Return the folder for embeddings where none is named."""
+    return user_cache()

@@ -19,12 +19,13 @@ from mbench.core.results import (
 )
 from mbench.core.types import LoadOptions, Role
 from mbench.data.catalog import Catalog, Group, Task
+from mbench.data.download import ensure
 from mbench.models.catalog import load_model
 from mbench.retrieval.encode import Watch
 from mbench.retrieval.store import Store
 from mbench.run.provenance import model_ref, shares_cache
 from mbench.run.settings import RunSettings
-from mbench.run.task import Loaded, evaluate
+from mbench.run.task import Loaded, check_modalities, evaluate
 from mbench.scoring.aggregate import aggregate
 
 
@@ -98,12 +99,20 @@ def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -
         kept = _existing(path, model, task, settings)
         if kept is not None:
             return Outcome(card.id, task.spec.id, kept, path, kept=True)
+        _fetch_tables(model, task, settings, reporter)
         result, evidence = evaluate(model, task, settings, reporter)
         return Outcome(card.id, task.spec.id, result, write_result(folder, result, evidence))
     except OutputError:
         raise
     except MbenchError as error:
         return Outcome(card.id, task.spec.id, error=error)
+
+
+def _fetch_tables(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -> None:
+    """Fetch what a task lacks on disk, pictures apart, once it is known that the model can embed it."""
+    check_modalities(task.spec, model.encoder)
+    if not settings.offline:
+        ensure(task, settings.data_root, reporter.note)
 
 
 def _existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> TaskResult | None:

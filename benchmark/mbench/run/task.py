@@ -111,7 +111,7 @@ def prepared(task: Task, settings: RunSettings, encoder: Encoder) -> EvalData:
 
     Every picture is looked for before the first one is encoded. Raises UnsupportedModalityError, DataError, UserError.
     """
-    _check_modalities(task.spec, encoder)
+    check_modalities(task.spec, encoder)
     data = load(task, settings.data_root)
     if settings.limit is not None:
         data = limited(data, settings.limit)
@@ -164,7 +164,8 @@ def _embed_queries(model: Loaded, table: ItemTable, tally: Tally, watch: Watch) 
     return embed(model.encoder, table, "query", tally, watch, model.stores["query"])
 
 
-def _check_modalities(spec: TaskSpec, encoder: Encoder) -> None:
+def check_modalities(spec: TaskSpec, encoder: Encoder) -> None:
+    """Raise UnsupportedModalityError when the model cannot embed the queries or the candidates of a task."""
     card = encoder.card
     for side, asked in (("queries", spec.query.modality), ("candidates", spec.candidates.modality)):
         lacking = [m for m in asked if m not in card.modalities]
