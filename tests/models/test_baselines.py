@@ -100,6 +100,14 @@ def test_a_model_that_embeds_no_text_gets_a_fixed_vector_for_blank_items() -> No
     assert np.array_equal(model.encode([Item("a", text="cat")], role="candidate"), np.full((1, 4), 0.5))
 
 
+@pytest.mark.parametrize("name", ["text-only:tiny", "image-only:tiny"])
+def test_a_model_that_refuses_empty_items_still_ties_them(name: str) -> None:
+    encoder = load_model(name, LoadOptions())
+    items = [Item("a", text="an apple"), Item("b", image=PICTURE)]
+    vectors = encoder.encode(items, role="candidate")
+    assert np.isfinite(vectors).all() and np.linalg.norm(vectors, axis=1).min() > 0.5
+
+
 def test_without_a_known_dimension_the_fixed_vector_is_impossible_and_said_so() -> None:
     model = ImageOnly(Recorder(modalities=["image"], dimension=None))
     with pytest.raises(ModelError, match="dimension"):

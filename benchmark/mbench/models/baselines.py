@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mbench.core.errors import ModelError, UnsupportedModalityError, UserError
+from mbench.core.errors import EncodingError, ModelError, UnsupportedModalityError, UserError
 from mbench.core.specs import ModelCard
 from mbench.core.types import Encoder, Item, LoadOptions, Role, Vectors, needs_of
 from mbench.models.cards import shipped_card
@@ -175,7 +175,7 @@ def _of_nothing(encoder: Encoder, role: Role) -> Vectors:
     dimension = encoder.card.dimension
     try:
         vector = encoder.encode([Item(id="", text="")], role=role)
-    except UnsupportedModalityError:
+    except (UnsupportedModalityError, EncodingError):
         vector = np.zeros((1, dimension or 0), dtype=np.float32)
     if vector.shape[1] == 0:
         raise ModelError(f"Model {encoder.card.id!r} embeds no text, and its card does not tell its dimension.")
