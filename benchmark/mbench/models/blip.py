@@ -23,12 +23,12 @@ from mbench.models.hf import (
     load_pretrained,
     load_tokenizer,
     pil_processor,
+    processed,
     read_config,
     require_transformers,
 )
 from mbench.models.hub import Located, locate
 from mbench.models.options import Args, Count, Text
-from mbench.models.pictures import prepared
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,9 +74,7 @@ class Blip(LateFusion):
 
     def pixels(self, pictures: Sequence[Image]) -> Tensor:
         """Return [n, 3, h, w] as the checkpoint's preprocessor_config says: resize to a square, rescale, normalise."""
-        ready = [prepared(picture, self.processor) for picture in pictures]
-        found: Tensor = self.processor(ready, return_tensors="pt")["pixel_values"]
-        return found
+        return processed(self.processor, pictures)["pixel_values"]
 
     def image_features(self, pictures: Sequence[Image]) -> Vectors:
         """Return [n, d], not normalised."""

@@ -12,9 +12,11 @@ from mbench.core.errors import CheckpointError, DataError, MissingDependencyErro
 from mbench.core.files import read_json
 from mbench.core.types import Vectors
 from mbench.models.device import Placement
+from mbench.models.pictures import prepared
 from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 VOCABULARIES = (
@@ -120,6 +122,19 @@ def pil_processor(family: str) -> Any:
     except ModuleNotFoundError:
         return getattr(transformers, name)
     return getattr(module, f"{name}Pil")
+
+
+def processed(processor: Any, pictures: Iterable[Image]) -> Mapping[str, Tensor]:
+    """Return what an image processor makes of pictures, `pixel_values` [n, 3, h, w] first of all.
+
+    transformers 4 takes the height of a picture of one or three rows for its channels, unless it is told otherwise.
+    """
+    ready = [prepared(picture, processor) for picture in pictures]
+    own = type(processor).__module__.startswith("transformers.")
+    found: Mapping[str, Tensor] = processor(
+        ready, return_tensors="pt", **({"input_data_format": "channels_last"} if own else {})
+    )
+    return found
 
 
 def features_of(method: Callable[..., Any], where: Placement, **inputs: Tensor) -> Vectors:

@@ -17,10 +17,9 @@ from mbench.core.types import LoadOptions, Vectors
 from mbench.models.cards import shipped_card
 from mbench.models.device import Placement, placement
 from mbench.models.fusion import FusionArgs, LateFusion
-from mbench.models.hf import features_of, load_part, load_tokenizer, require_transformers, unproven
+from mbench.models.hf import features_of, load_part, load_tokenizer, processed, require_transformers, unproven
 from mbench.models.hub import OLD_WEIGHTS, SAFE_WEIGHTS, SIDE_FILES, Located, locate
 from mbench.models.options import Args, Count, Text
-from mbench.models.pictures import prepared
 from mbench.models.siglip_text import gemma_words, sentencepiece_words
 from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
 
@@ -83,8 +82,7 @@ class HfAuto(LateFusion):
     def image_features(self, pictures: Sequence[Image]) -> Vectors:
         """Return [n, d], not normalised."""
         method = self.model.get_image_features
-        found = self.processor([prepared(picture, self.processor) for picture in pictures], return_tensors="pt")
-        return features_of(method, self.where, **_taken(method, found))
+        return features_of(method, self.where, **_taken(method, processed(self.processor, pictures)))
 
     def text_features(self, texts: Sequence[str]) -> Vectors:
         """Return [n, d], not normalised."""

@@ -20,10 +20,17 @@ from mbench.core.types import LoadOptions, Vectors
 from mbench.models.cards import shipped_card
 from mbench.models.device import Placement, placement
 from mbench.models.fusion import FusionArgs, LateFusion
-from mbench.models.hf import features_of, load_part, load_pretrained, pil_processor, read_config, require_transformers
+from mbench.models.hf import (
+    features_of,
+    load_part,
+    load_pretrained,
+    pil_processor,
+    processed,
+    read_config,
+    require_transformers,
+)
 from mbench.models.hub import Located, locate
 from mbench.models.options import Text
-from mbench.models.pictures import prepared
 from mbench.models.siglip_text import Words, gemma_words, sentencepiece_words
 
 if TYPE_CHECKING:
@@ -82,9 +89,7 @@ class Siglip(LateFusion):
 
     def pixels(self, pictures: Sequence[Image]) -> Tensor:
         """Return [n, 3, h, w] as the checkpoint's preprocessor_config says: resize to a square, rescale, normalise."""
-        ready = [prepared(picture, self.processor) for picture in pictures]
-        found: Tensor = self.processor(ready, return_tensors="pt")["pixel_values"]
-        return found
+        return processed(self.processor, pictures)["pixel_values"]
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """Return [n, length] token ids; the length is the one that the model was trained on."""
