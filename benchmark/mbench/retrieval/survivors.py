@@ -39,6 +39,8 @@ def survivors(products: Tensor, limits: Floats, most: int) -> Survivors | None:
     size = BLOCK if len(products) % BLOCK == 0 else 1
     blocks = products.view(-1, size, products.shape[1])
     block, query = torch.nonzero(_maxima(blocks, bounds) >= bounds, as_tuple=True)
+    if len(block) > most:
+        return None
     chosen = blocks[block, :, query]
     hit, inside = torch.nonzero(chosen >= bounds[query, None], as_tuple=True)
     if len(hit) > most:
