@@ -14,7 +14,7 @@ from tests.data.official import declared, measured, ranked, with_options
 
 from mbench.core.errors import DataError, ImageError, SpecError
 from mbench.core.types import EvalData
-from mbench.data.catalog import Catalog, Task
+from mbench.data.catalog import Catalog, Task, task_fingerprint
 from mbench.data.loaders.mbeir_items import chosen
 from mbench.data.loading import load
 from mbench.data.variants import with_instructions
@@ -150,8 +150,6 @@ def test_the_other_three_paraphrases_stand_beside_the_drawn_one(tmp_path: Path) 
 
 
 def test_the_choice_is_part_of_the_fingerprint() -> None:
-    from mbench.data.catalog import task_fingerprint
-
     assert len({task_fingerprint(task(UNION, choice=one).spec) for one in ("seeded", "first", "none")}) == 3
 
 
