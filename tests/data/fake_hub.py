@@ -57,11 +57,15 @@ class Request:
 
 @dataclass
 class FakeHub:
-    """Repositories by name (files by path), plain files by name, who may read what, and what was asked."""
+    """Repositories by name (files by path), plain files by name, who may read what, and what was asked.
+
+    `store` is the address of another one that large files are redirected to.
+    """
 
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
     plain: dict[str, bytes] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
+    store: str = ""
     redirects: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
@@ -148,8 +152,6 @@ class _Handler(BaseHTTPRequestHandler):
         """The files of a repository, or the Hub's own way of saying why not."""
         if repo not in self.fake.repositories:
             self._refuse(401, "RepoNotFound", "Repository not found")
-        elif repo in self.fake.gated and self.headers.get("Authorization") != "Bearer hf_right":
-            self._refuse(403, "GatedRepo", f"Access to dataset {repo} is restricted.")
         elif revision not in (COMMIT, "main"):
             self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         else:
@@ -181,12 +183,15 @@ class _Handler(BaseHTTPRequestHandler):
         if files is None:
             return
         content = files.get(path)
-        if content is None:
+        token = self.headers.get("Authorization")
+        if repo in self.fake.gated and token != "Bearer hf_right":  # only the content is: anybody may list the files
+            self._refuse(403 if token else 401, "GatedRepo", f"Access to dataset {repo} is restricted.")
+        elif content is None:
             self._refuse(404, "EntryNotFound", "Entry not found")
         elif len(content) >= LARGE:
             etag = f'"{sha256(content)}"'
             headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(content)), "X-Linked-Etag": etag}
-            self._send(302, b"", headers | {"Location": f"{self.fake.url}/store/{sha256(content)}"})
+            self._send(302, b"", headers | {"Location": f"{self.fake.store or self.fake.url}/store/{sha256(content)}"})
         else:
             self._content(content, fault, {"X-Repo-Commit": COMMIT, "ETag": f'"{git_hash(content)}"'})
 

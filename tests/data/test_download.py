@@ -170,6 +170,11 @@ def test_a_run_that_cannot_fetch_names_the_file_the_address_and_the_command(hub:
     assert all(part in str(error.value) for part in (str(tmp_path / "family/val.json"), url, "mbench fetch small"))
 
 
-def test_what_no_address_is_declared_for_is_left_to_loading(tmp_path: Path) -> None:
+def test_what_no_address_is_declared_for_is_left_to_loading(hub: FakeHub, tmp_path: Path) -> None:
     ensure(file_task({"path": "val.json"}), tmp_path, quiet)
     assert not (tmp_path / "family").exists()
+    (tmp_path / "family").mkdir()
+    (tmp_path / "family/there.json").write_bytes(b"{}")
+    files = ({"path": "there.json", "url": f"{hub.url}/plain/there.json"}, {"path": "val.json"})
+    ensure(file_task(*files), tmp_path, quiet)
+    assert [path.name for path in (tmp_path / "family").iterdir()] == ["there.json"]

@@ -28,7 +28,9 @@ def test_a_gated_repository_says_how_to_be_let_in(
     hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.gated.add("org/set")
-    assert "access is restricted. Accept its terms" in refused(hub_task(), tmp_path)
+    for token in ("", "hf_wrong"):
+        monkeypatch.setenv("HF_TOKEN", token)
+        assert "access is restricted. Accept its terms" in refused(hub_task(), tmp_path)
     monkeypatch.setenv("HF_TOKEN", "hf_right")
     assert got(hub_task(), tmp_path).fetched == 4
 
@@ -36,7 +38,10 @@ def test_a_gated_repository_says_how_to_be_let_in(
 def test_the_token_goes_to_the_hub_alone(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_right")
     hub.plain["val.json"] = SMALL
-    got(hub_task(), tmp_path)
+    with FakeHub(dict(hub.repositories)).running() as store:
+        hub.store = store.url
+        got(hub_task(), tmp_path)
+    assert [one.headers.get("authorization") for one in store.requests] == [None]
     got(file_task({"path": "val.json", "url": f"{hub.url}/plain/val.json"}), tmp_path)
     assert {one.headers.get("authorization") for one in hub.asked("/resolve/")} == {"Bearer hf_right"}
     assert [one.headers.get("authorization") for one in hub.asked("val.json")] == [None]

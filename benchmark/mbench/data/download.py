@@ -76,8 +76,11 @@ def ensure(task: Task, data_root: Path | None, tell: Tell) -> None:
         return
     folder = data_root_of(data_root) / source.folder
     known = wanted_files(source, folder, _known_listing(source.hub, Manifest.read(folder)))
-    lacking = [one for one in known if one.unpack is None and not one.is_large and not (folder / one.path).is_file()]
-    if not lacking or (source.hub is None and all(one.get is None for one in known)):
+    tables = [one for one in known if not one.is_large]
+    packed = any(one.unpack is not None for one in tables)
+    lacking = [one for one in tables if one.unpack is None and not (folder / one.path).is_file()]
+    lacking = [one for one in lacking if one.origin or packed]
+    if not lacking:
         return
     try:
         fetch(task, data_root, tell, Wishes(with_pictures=False, most=MOST_UNASKED))
@@ -182,7 +185,7 @@ class _Fetch:
             path = self._folder / one.path
             if not path.is_file() and not self._is_unpacked(one):
                 why = "fetching is forbidden" if self._wishes.offline and one.origin else "no address of it is declared"
-                raise DownloadError(f"{path}: there is no such file, and {why}. {how_to_get(self._task)}")
+                raise DownloadError(f"{path}: there is no such file, and {why}. {self._task.spec.source.instructions}")
             if path.is_file() and (problem := one.expected.difference(self._manifest.digest(self._folder, one.path))):
                 raise DownloadError(f"{path}: {problem}: it is damaged or of another version.")
 
