@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from tests.cli.conftest import Command
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ADAPTER = """
 import os, signal
@@ -111,6 +114,7 @@ def test_a_dry_run_counts_and_writes_nothing(mbench: Command, tmp_path: Path) ->
         (["-m", "tinny", "-t", "emoji-cls"], ["Unknown model 'tinny'", "'tiny'"]),
         (["-m", "random", "-t", "emojy-cls"], ["Unknown task or group 'emojy-cls'", "'emoji-cls'"]),
         (["-m", "random", "-t", "emoji-cls", "--limit", "0"], ["--limit", "positive"]),
+        (["-m", "random", "-t", "emoji-cls", "--seed", "-1"], ["--seed", "equal to 0"]),
         (["-m", "random", "-t", "emoji-cls", "--batch-size", "many"], ["--batch-size", "'many'"]),
         (["-m", "random", "-t", "emoji-cls", "--memory", "lots"], ["--memory", "4GB"]),
         (["-m", "random", "-t", "emoji-cls", "--device", "tpu"], ["tpu"]),
@@ -145,6 +149,8 @@ def test_a_wrong_argument_is_exit_code_2_and_one_message(
         ("vectors = vectors[1:]", 1, ["expected float32"]),
         ("vectors = vectors.tolist()[0]", 1, ["expected float32"]),
         ("raise RuntimeError('no kernel image')", 3, ["RuntimeError", "no kernel image"]),
+        ("raise SystemExit(0)", 3, ["SystemExit"]),
+        ("vectors = vectors[:, : 3 if len(items) < 64 else 4]", 1, ["different dimensions"]),
     ],
 )
 def test_a_failing_adapter_leaves_no_result(
@@ -187,6 +193,68 @@ def test_instructions_can_be_taken_away_and_the_result_says_so(mbench: Command, 
     assert done.code == 0, done.err
     result = read(tmp_path / "out", "emoji-ctrl.json")
     assert result["variant"] == "instructions=none" and "instructions=none" in done.out
+
+
+def test_an_edited_adapter_is_evaluated_again(mbench: Command, tmp_path: Path) -> None:
+    ask = ["-t", "emoji-cls", "-o", "out", "--json"]
+    first = mbench("run", "-m", adapter(tmp_path, "vectors[:, 0] += 1"), *ask)
+    second = mbench("run", "-m", adapter(tmp_path, "vectors[:, 0] -= 1"), *ask)
+    one, two = (json.loads(done.out)["results"][0]["model"] for done in (first, second))
+    assert one["fingerprint"] != two["fingerprint"]
+
+
+def test_another_seed_never_replaces_a_complete_result(mbench: Command, tmp_path: Path) -> None:
+    mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out")
+    refused = mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out", "--seed", "3")
+    assert refused.code == 2 and "seed 0" in refused.err and "--overwrite" in refused.err
+    assert read(tmp_path / "out", "emoji-cls.json")["run"]["seed"] == 0
+
+
+def test_a_result_without_its_evidence_is_made_again(mbench: Command, tmp_path: Path) -> None:
+    mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out")
+    next((tmp_path / "out").rglob("*.ranking.parquet")).unlink()
+    again = mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out")
+    assert again.code == 0 and "already there" not in again.err
+    assert list((tmp_path / "out").rglob("*.ranking.parquet"))
+
+
+def test_changed_data_of_a_task_without_hashes_are_evaluated_again(mbench: Command, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tasks/emoji", tmp_path / "mine", ignore=shutil.ignore_patterns("*.yaml", "LICENSES"))
+    text = (ROOT / "tasks/emoji/emoji-cls.yaml").read_text()
+    text = re.sub(r"\n +(sha256|bytes): \S+|\nsizes: .*", "", text).replace("id: emoji-cls", "id: my-cls")
+    (tmp_path / "mine/my-cls.yaml").write_text(text)
+    ask = ["run", "-m", "constant", "-t", "my-cls", "--task-dir", "mine", "-o", "out"]
+    assert mbench(*ask).code == 0
+    assert "already there" in mbench(*ask).err
+    queries = tmp_path / "mine/data/emoji-cls.queries.parquet"
+    pq.write_table(pq.read_table(queries).slice(0, 700), queries)
+    assert "already there" not in mbench(*ask).err
+    assert read(tmp_path / "out", "my-cls.json")["counts"]["queries"] == 700
+
+
+def test_the_output_folder_is_tried_before_anything_is_encoded(mbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    body = "raise RuntimeError('encoded')"
+    done = mbench("run", "-m", adapter(tmp_path, body), "-t", "emoji-cls", "-o", "file/out")
+    assert done.code == 2 and "cannot be written" in done.err and "encoded" not in done.err
+
+
+def test_an_adapter_that_prints_leaves_the_json_alone(mbench: Command, tmp_path: Path) -> None:
+    done = mbench("run", "-m", adapter(tmp_path, "print('NOISE')"), "-t", "emoji-cls", "-o", "out", "--json")
+    assert json.loads(done.out)["results"] and "NOISE" in done.err
+
+
+def test_a_mean_of_replaced_scores_does_not_stay(mbench: Command, tmp_path: Path) -> None:
+    assert mbench("run", "-m", "constant", "-t", "emoji", "-o", "out").code == 0
+    assert mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out", "--overwrite").code == 0
+    assert not list((tmp_path / "out").rglob("emoji.json"))
+
+
+@pytest.mark.parametrize("told", ["needs = ['txt']", "identity = 'abc'", "identity = {'p': object()}"])
+def test_attributes_that_nothing_can_be_made_of_are_refused(mbench: Command, tmp_path: Path, told: str) -> None:
+    name = adapter(tmp_path, load=f"cls.{told}")
+    done = mbench("run", "-m", name, "-t", "emoji-cls", "-o", "out")
+    assert done.code == 3 and "must be a" in done.err and "Traceback" not in done.err
 
 
 def test_verbose_shows_the_cause(mbench: Command, tmp_path: Path) -> None:

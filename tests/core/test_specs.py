@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import SpecError
-from mbench.core.specs import GroupSpec, MetricSpec, ModelCard, TaskSpec, spec_from
+from mbench.core.specs import GroupSpec, MetricSpec, ModelCard, TaskSpec
 
 TASK: dict[str, Any] = {
     "id": "some-task",

@@ -111,7 +111,7 @@ def test_what_cannot_be_scored_is_refused(spoil: Callable[[Vectors], object], wo
 
 
 def test_dimensions_that_change_between_batches_are_refused() -> None:
-    with pytest.raises(EncodingError, match="different dimensions: 2, 3"):
+    with pytest.raises(EncodingError, match="different dimensions: 3, then 2"):
         embedded(Fake(lambda v: v if v[0, 0] > 1 else v[:, :2]), "aaa", "b", batch=1)
 
 

@@ -143,7 +143,15 @@ def estimates_table(estimates: Sequence[Estimate]) -> Table:
     return table
 
 
+class PipedConsole(Console):
+    """A console that leaves it to the command line what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError again."""
+        raise BrokenPipeError
+
+
 def print_table(table: Table) -> None:
     """Print a table on standard output, as wide as it needs to be where there is no terminal."""
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = PipedConsole(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(table, markup=False)

@@ -30,7 +30,7 @@ def encode_command(  # noqa: PLR0913, PLR0917
     batch_size: Annotated[str, typer.Option(help="Items a batch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of random models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random models.")] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run code of the model's repo.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,7 +57,7 @@ def run_command(  # noqa: PLR0913, PLR0917
         Instructions, typer.Option(help="Change the queries' instructions.")
     ] = Instructions.default,
     memory: Annotated[str | None, typer.Option(help="Bound on the search's buffers, such as 500MB.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of intervals, shuffling and random models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of intervals, shuffling and random models.")] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
@@ -117,7 +119,7 @@ def _run(job: Job, catalog: Catalog, as_json: bool, quiet: bool, verbose: bool) 
     from mbench.cli.console import ConsoleReporter, print_table, results_table
     from mbench.run.suite import run
 
-    with ConsoleReporter(quiet) as reporter:
+    with redirect_stdout(sys.stderr), ConsoleReporter(quiet) as reporter:
         outcomes = run(job.models, job.tasks, job.groups, catalog, job.options, job.settings, reporter)
     for outcome in outcomes:
         _write_for_server(outcome, catalog, quiet)
@@ -167,8 +169,9 @@ def _dry(job: Job, as_json: bool, quiet: bool) -> int:
 
     estimates = []
     for name in job.models:
-        model = loaded(name, job.options, job.settings, ConsoleReporter(quiet).note)
-        estimates += [estimate(model, task, job.settings) for task in job.tasks]
+        with redirect_stdout(sys.stderr):
+            model = loaded(name, job.options, job.settings, ConsoleReporter(quiet).note)
+            estimates += [estimate(model, task, job.settings) for task in job.tasks]
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in estimates], indent=2))
     else:

@@ -17,7 +17,7 @@ def score_command(
     ],
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")] = None,
     task_dir: Annotated[list[Path] | None, typer.Option(help="More folders with task files.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
 ) -> int:
     """Score a ranking with a task's judgments: the same numbers that `mbench run` would give for it."""
@@ -27,6 +27,10 @@ def score_command(
     from mbench.run.suite import Outcome
 
     result = score_predictions(Catalog.read(task_dir or []).task(task), predictions, data_root, seed)
+    left_out = result.run.get("left_out")
+    if isinstance(left_out, list) and left_out:
+        names = ", ".join(str(key) for key in left_out)
+        typer.echo(f"Note: {predictions} ranks no pool for {names}; these metrics are left out.", err=True)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     else:

@@ -95,6 +95,21 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
+def require_writable(folder: Path) -> None:
+    """Prove that files can be written in `folder`, or in what it would be made in, before work starts for it.
+
+    Raises OutputError. Nothing is left behind.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another folder.") from None
+
+
 def finite(value: float) -> bool:
     """Tell whether a number may stand in a result."""
     return math.isfinite(value)

@@ -20,6 +20,7 @@ from mbench.core.specs import ModelCard
 from mbench.core.types import MAIN_POOL, Floats, ItemTable, Rankings
 
 SCHEMA_VERSION: Literal[1] = 1
+RANKINGS, SCORES = ".ranking.parquet", ".queries.parquet"
 
 
 class Record(BaseModel):
@@ -118,10 +119,11 @@ def result_folder(output: Path, model: ModelRef) -> Path:
 
 
 def write_result(folder: Path, result: TaskResult, evidence: Evidence) -> Path:
-    """Write evidence, then the result; return the result's path. Raises OutputError."""
+    """Remove an earlier result, write the evidence, then the result; return its path. Raises OutputError."""
     path = folder / f"{result.task.id}.json"
-    write_rankings(folder / f"{result.task.id}.ranking.parquet", evidence)
-    write_per_query(folder / f"{result.task.id}.queries.parquet", evidence)
+    path.unlink(missing_ok=True)
+    write_rankings(folder / f"{result.task.id}{RANKINGS}", evidence)
+    write_per_query(folder / f"{result.task.id}{SCORES}", evidence)
     write_json(path, result.model_dump(mode="json"))
     return path
 

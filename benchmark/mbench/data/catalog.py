@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mbench.core import resources
+from mbench.core.declared import spec_from
 from mbench.core.errors import SpecError, UnknownNameError, UserError
 from mbench.core.files import fingerprint
-from mbench.core.specs import GroupSpec, TaskSpec, spec_from
+from mbench.core.specs import GroupSpec, TaskSpec
 from mbench.data.yaml import read_yaml
 
 ENTRY_POINTS = "mbench.tasks"

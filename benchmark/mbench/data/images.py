@@ -76,6 +76,8 @@ def decode(content: bytes, name: str) -> Image:
         raise ImageError(f"{name}: more pixels than the {MAX_PIXELS} that a picture may have.") from None
     except PIL.UnidentifiedImageError:
         raise ImageError(f"{name}: not a picture in one of the formats {', '.join(FORMATS)}.") from None
+    except MemoryError:
+        raise
     except Exception as error:
         # A decoder may raise anything on damaged bytes.
         raise ImageError(f"{name}: damaged picture ({type(error).__name__}: {error}).") from None

@@ -81,6 +81,20 @@ def load(task: Task, data_root: Path | None = None) -> EvalData:
     return data
 
 
+def unpinned(task: Task, data_root: Path | None = None) -> dict[str, str]:
+    """Return the sha256 of each file of a task whose hash its declaration leaves open, as far as it is there."""
+    open_files = [one for one in task.spec.source.files if one.sha256 is None]
+    if not open_files:
+        return {}
+    root = task.path.parent if task.spec.source.shipped else data_root_of(data_root) / task.spec.source.folder
+    found = {one.path: root / one.path for one in open_files}
+    return {
+        name: _sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
+        for name, path in found.items()
+        if path.is_file()
+    }
+
+
 def source_files(task: Task, data_root: Path | None) -> SourceFiles:
     """Return where the files of a task are. Raises DataError when no data root is known."""
     source = task.spec.source

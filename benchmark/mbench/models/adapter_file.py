@@ -54,6 +54,7 @@ class FileEncoder:
         unversioned = encoder.card.revision == ModelCard.model_fields["revision"].default
         self.card = encoder.card.model_copy(update={"revision": digest[:12]} if unversioned else {})
         self.identity = extended(encoder, adapter_sha256=digest)
+        self.source_sha256 = digest
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
         """Return what the adapter returns."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import SpecError
-from mbench.core.specs import ModelCard, spec_from
+from mbench.core.specs import ModelCard
 
 FOLDER = Path(__file__).parent / "cards"
 

@@ -10,6 +10,7 @@ import fnmatch
 from dataclasses import dataclass, replace
 
 from mbench.core.errors import MbenchError, MissingDependencyError, ModelError, UnknownNameError, UserError
+from mbench.core.files import canonical_json
 from mbench.core.registry import Registry
 from mbench.core.specs import ModelCard
 from mbench.core.types import Encoder, EncoderFactory, LoadOptions
@@ -33,6 +34,8 @@ MODELS: Registry[EncoderFactory] = Registry(
         "pic2word": "mbench.models.pic2word:Pic2word",
         "hf": "mbench.models.hf_auto:HfAuto",
         "abc": "mbench.models.abc:Abc",
+        "vlm2vec": "mbench.models.vlm2vec:Vlm2Vec",
+        "instructcir": "mbench.models.instructcir:InstructCir",
         "uniir-clip-sf": "mbench.models.uniir_clip:UniirClipSf",
         "uniir-clip-ff": "mbench.models.uniir_clip:UniirClipFf",
         "uniir-blip-sf": "mbench.models.uniir_blip:UniirBlipSf",
@@ -133,7 +136,20 @@ def _load(name: str, factory: EncoderFactory, options: LoadOptions) -> Encoder:
         raise ModelError(
             f"Model {name!r}: load() returned {type(encoder).__name__}, which lacks `card` or `encode(items, *, role)`."
         )
+    _check_told(encoder, name)
     return encoder
+
+
+def _check_told(encoder: Encoder, name: str) -> None:
+    """Refuse optional attributes that nothing could be made of. Raises ModelError."""
+    needs: object = getattr(encoder, "needs", frozenset())
+    if not isinstance(needs, frozenset | set) or not needs <= {"id", "text", "image"}:
+        raise ModelError(f"Model {name!r}: `needs` must be a set of id, text and image, not {needs!r}.")
+    identity = getattr(encoder, "identity", {})
+    try:
+        canonical_json(dict(identity))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"Model {name!r}: `identity` must be a mapping of JSON values: {error}") from None
 
 
 def _failure(name: str, error: BaseException) -> ModelError:

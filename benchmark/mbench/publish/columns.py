@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import UnknownNameError
-from mbench.core.specs import ModelCard, Strict, spec_from
+from mbench.core.specs import ModelCard, Strict
 from mbench.data.yaml import read_yaml
 from mbench.publish.tables import Cell, Head
 from mbench.publish.text import NONE, magnitude, plain, whole

@@ -55,7 +55,7 @@ def _called(encoder: Encoder, items: Sequence[Item], role: Role) -> npt.NDArray[
         return np.asarray(encoder.encode(items, role=role))
     except MbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error) or type(error).__name__ == "OutOfMemoryError":
             raise MemoryError(str(error)) from None
         raise ModelError(

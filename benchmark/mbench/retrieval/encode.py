@@ -48,6 +48,7 @@ class Tally:
     """What happened while encoding: for the result's provenance."""
 
     batch_size: int
+    width: int | None = None
     encoded: int = 0
     reused: int = 0
     notes: list[str] = field(default_factory=list)
@@ -152,6 +153,7 @@ def encode_backing_off(
         part = items[start : start + tally.batch_size]
         try:
             parts.append(encode_checked(encoder, part, role, keep_zeros=keep_zeros))
+            _check_width(parts[-1], tally, encoder.card.id)
             start += len(part)
         except MemoryError:
             if len(part) == 1:
@@ -161,3 +163,12 @@ def encode_backing_off(
             tally.batch_size = len(part) // 2
             tally.notes.append(f"out of memory at a batch of {len(part)}; went on with {tally.batch_size}")
     return np.concatenate(parts)
+
+
+def _check_width(vectors: Vectors, tally: Tally, name: str) -> None:
+    tally.width = tally.width or vectors.shape[1]
+    if vectors.shape[1] != tally.width:
+        raise EncodingError(
+            f"Model {name!r} returned vectors of different dimensions: {tally.width}, then {vectors.shape[1]}; "
+            "all embeddings of one model must have the same."
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from mbench.core.files import file_sha256
 from mbench.core.results import Counts, ModelRef, TaskRef, TaskResult
 from mbench.core.specs import ModelCard
@@ -28,6 +30,7 @@ def score_predictions(task: Task, path: Path, data_root: Path | None, seed: int 
     rankings = read_predictions(path, data)
     spec = ranked_part(task.spec, rankings)
     scores = score(spec, data.judgments, rankings, seed=seed)
+    left_out: list[JsonValue] = [key for key in task.spec.keys if key not in spec.keys]
     digest = file_sha256(path)
     card = ModelCard(
         id=path.stem,
@@ -47,5 +50,11 @@ def score_predictions(task: Task, path: Path, data_root: Path | None, seed: int 
             queries=len(data.queries), candidates=len(data.corpus), judged=scores.judged, skipped=scores.skipped
         ),
         diagnostics=diagnose(spec, data, rankings[MAIN_POOL]) if MAIN_POOL in rankings else {},
-        run={"date": provenance.now(), "predictions": path.name, "seed": seed, "versions": provenance.versions()},
+        run={
+            "date": provenance.now(),
+            "predictions": path.name,
+            "seed": seed,
+            "left_out": left_out,
+            "versions": provenance.versions(),
+        },
     )

@@ -22,11 +22,12 @@ LIBRARIES = ("numpy", "torch", "pyarrow", "pillow", "transformers", "safetensors
 def model_ref(encoder: Encoder, options: LoadOptions) -> ModelRef:
     """Return the model as results name it. Its fingerprint covers what the adapter says can change an embedding.
 
-    An adapter that says nothing (`identity`) is fingerprinted by its arguments.
+    An adapter that says nothing (`identity`) is fingerprinted by its arguments and the file that it comes from.
     """
     card = encoder.card
     identity = getattr(encoder, "identity", None)
-    told = dict(identity) if identity else {"args": dict(options.args), "dtype": options.dtype, "seed": options.seed}
+    said = {"args": dict(options.args), "dtype": options.dtype, "seed": options.seed}
+    told = dict(identity) if identity else {**said, "source": getattr(encoder, "source_sha256", None)}
     named = {"id": card.id, "revision": card.revision, "similarity": card.similarity}
     return ModelRef(id=card.id, revision=card.revision, fingerprint=fingerprint({**named, "told": told}), card=card)
 

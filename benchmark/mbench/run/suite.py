@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mbench.core.errors import MbenchError, OutputError, UserError
-from mbench.core.files import write_json
+from mbench.core.errors import MbenchError, OutputError
+from mbench.core.files import require_writable, write_json
 from mbench.core.results import (
     GroupResult,
     ModelRef,
     TaskResult,
-    read_result,
     result_folder,
     write_result,
 )
@@ -23,6 +22,7 @@ from mbench.data.download import ensure
 from mbench.models.catalog import load_model
 from mbench.retrieval.encode import Watch
 from mbench.retrieval.store import Store
+from mbench.run.keeping import drop_stale_groups, existing
 from mbench.run.provenance import model_ref, shares_cache
 from mbench.run.settings import RunSettings
 from mbench.run.task import Loaded, check_modalities, evaluate
@@ -68,6 +68,8 @@ def run(
     A failing task is reported and the others go on; a model that cannot be loaded fails all of its tasks. Raises
     OutputError when results cannot be written at all.
     """
+    for folder in filter(None, (settings.output, settings.cache)):
+        require_writable(folder)
     outcomes: list[Outcome] = []
     for name in models:
         try:
@@ -96,11 +98,12 @@ def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -
     path = folder / f"{task.spec.id}.json"
     reporter.begin(card.id, task.spec.id)
     try:
-        kept = _existing(path, model, task, settings)
+        kept = existing(path, model, task, settings)
         if kept is not None:
             return Outcome(card.id, task.spec.id, kept, path, kept=True)
         _fetch_tables(model, task, settings, reporter)
         result, evidence = evaluate(model, task, settings, reporter)
+        drop_stale_groups(folder, task.spec.id)
         return Outcome(card.id, task.spec.id, result, write_result(folder, result, evidence))
     except OutputError:
         raise
@@ -113,35 +116,6 @@ def _fetch_tables(model: Loaded, task: Task, settings: RunSettings, reporter: Re
     check_modalities(task.spec, model.encoder)
     if not settings.offline:
         ensure(task, settings.data_root, reporter.note)
-
-
-def _existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> TaskResult | None:
-    """Return the result that is already there and is what would be computed now.
-
-    Raises UserError rather than replace an official result by a partial or varied one.
-    """
-    if settings.overwrite or not path.is_file():
-        return None
-    try:
-        there = read_result(path)
-    except MbenchError:
-        return None
-    if not isinstance(there, TaskResult):
-        return None
-    same_task = there.task.fingerprint == task.fingerprint
-    same_model = there.model.fingerprint == model_ref(model.encoder, model.options).fingerprint
-    wanted = (settings.variant, settings.limit, settings.seed)
-    sizes = task.spec.sizes
-    whole_pool = sizes is None or there.counts.candidates == sizes.candidates
-    same_settings = (there.variant, there.run.get("limit"), there.run.get("seed")) == wanted
-    if same_task and same_model and same_settings and whole_pool:
-        return there
-    if not there.partial and not there.variant and (settings.variant or settings.limit is not None):
-        raise UserError(
-            f"{path} holds a complete official result, which --limit or --instructions would replace; "
-            "choose another --output, or say --overwrite."
-        )
-    return None
 
 
 def _grouped(

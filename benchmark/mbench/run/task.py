@@ -28,7 +28,7 @@ from mbench.core.types import (
 )
 from mbench.data.catalog import Task
 from mbench.data.checks import is_partial
-from mbench.data.loading import load
+from mbench.data.loading import load, unpinned
 from mbench.data.variants import limited, with_instructions
 from mbench.retrieval.checks import normalised
 from mbench.retrieval.encode import DEFAULT_BATCH, Tally, Watch, embed
@@ -96,7 +96,7 @@ def evaluate(model: Loaded, task: Task, settings: RunSettings, watch: Watch) -> 
             queries=len(data.queries), candidates=len(data.corpus), judged=scores.judged, skipped=scores.skipped
         ),
         diagnostics=diagnose(task.spec, data, rankings[MAIN_POOL]),
-        run=_run_record(model, settings, tally, clock),
+        run=_run_record(model, settings, tally, clock) | {"data": dict(unpinned(task, settings.data_root))},
     )
     return result, Evidence(data.queries.ids(), data.corpus, rankings, scores.per_query)
 

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import DataError
-from mbench.core.specs import Strict, TaskSpec, spec_from
+from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments
 from mbench.data.images import FolderImages
 from mbench.data.judging import sets_of

@@ -14,8 +14,9 @@ from typing import Literal
 
 import pyarrow as pa
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import DataError, listed
-from mbench.core.specs import Strict, TaskSpec, spec_from
+from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments
 from mbench.data.image_folders import SpreadImages
 from mbench.data.judging import sets_of

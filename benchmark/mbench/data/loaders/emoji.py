@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import DataError, listed, nearest
-from mbench.core.specs import Strict, TaskSpec, spec_from
+from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments, Sets
 from mbench.data.images import SCENE, SEPARATOR, TileImages
 from mbench.data.judging import groups_of, sets_of, tags_of

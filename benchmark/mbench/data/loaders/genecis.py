@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import DataError
-from mbench.core.specs import Strict, TaskSpec, spec_from
+from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments
 from mbench.data.crops import CroppedImages
 from mbench.data.images import FolderImages, ImageSource

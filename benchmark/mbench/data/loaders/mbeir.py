@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mbench.core.specs import Strict, TaskSpec, spec_from
+from mbench.core.declared import spec_from
+from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments
 from mbench.data.arrow_cache import ArrowCache
 from mbench.data.images import FolderImages

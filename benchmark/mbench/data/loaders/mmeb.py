@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from mbench.core.declared import spec_from
 from mbench.core.errors import DataError
-from mbench.core.specs import Modality, Strict, TaskSpec, spec_from
+from mbench.core.specs import Modality, Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments, Sets
 from mbench.data.content import content_id
 from mbench.data.images import FolderImages
