@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,8 @@ def test_the_card_counts_the_weights_of_the_published_architecture() -> None:
     card = shipped_card("blip")
     assert sum(weights.numel() for weights in model.parameters()) == card.parameters
     assert model.config.image_text_hidden_size == card.dimension
+
+
+def test_a_model_can_be_sent_to_another_process(blip: Blip) -> None:
+    sent = pickle.loads(pickle.dumps(blip))
+    assert np.array_equal(sent.encode(ITEMS, role="query"), blip.encode(ITEMS, role="query"))

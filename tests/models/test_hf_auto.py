@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,9 @@ def test_the_card_tells_the_loaded_checkpoint_and_not_where_it_lies(
     assert str(folders["clip"].parent) not in card.model_dump_json() + json.dumps(dict(model.identity))
     assert load(folders["clip"], id="mine").card.id == "mine"
     assert load(folders["clip"], max_length="9").identity != model.identity
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_a_model_can_be_sent_to_another_process(name: str, models: dict[str, HfAuto]) -> None:
+    sent = pickle.loads(pickle.dumps(models[name]))
+    assert np.array_equal(sent.encode(ITEMS, role="query"), models[name].encode(ITEMS, role="query"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,8 @@ def test_half_precision_stays_near_and_enters_the_identity(tiny: Path, searle: I
     found, exact = unit(model.encode(ITEMS, role="query")), unit(searle.encode(ITEMS, role="query"))
     assert (found * exact).sum(1).min() > 0.99
     assert getattr(model, "identity", {})["dtype"] == dtype
+
+
+def test_a_model_can_be_sent_to_another_process(searle: Inversion) -> None:
+    sent = pickle.loads(pickle.dumps(searle))
+    assert np.array_equal(sent.encode(ITEMS, role="query"), searle.encode(ITEMS, role="query"))

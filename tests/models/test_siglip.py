@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,9 @@ def test_half_precision_stays_near_and_enters_the_identity(
     cosines = (found * exact).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(exact, axis=1)
     assert cosines.min() > 0.99
     assert getattr(model, "identity", {})["dtype"] == dtype
+
+
+@NAMES
+def test_a_model_can_be_sent_to_another_process(name: str, models: dict[str, Siglip]) -> None:
+    sent = pickle.loads(pickle.dumps(models[name]))
+    assert np.array_equal(sent.encode(ITEMS, role="query"), models[name].encode(ITEMS, role="query"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +21,7 @@ from mbench.models.fusion import FusionArgs, LateFusion
 from mbench.models.hf import features_of, load_part, load_tokenizer, processed, require_transformers, unproven
 from mbench.models.hub import OLD_WEIGHTS, SAFE_WEIGHTS, SIDE_FILES, Located, locate
 from mbench.models.options import Args, Count, Text
-from mbench.models.siglip_text import gemma_words, sentencepiece_words
+from mbench.models.siglip_text import Words, gemma_words, sentencepiece_words
 from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
 
 if TYPE_CHECKING:
@@ -179,13 +180,7 @@ def _siglip_tokens(folder: Path, args: HfArgs, config: Mapping[str, Any]) -> Tok
         raise UserError(f"{folder.name} reads texts of {places} tokens, no more and no fewer; leave out max_length.")
     words_of = sentencepiece_words if (folder / "spiece.model").is_file() else gemma_words
     words = words_of(folder, sizes["vocab_size"])
-
-    def cut(texts: Sequence[str]) -> Mapping[str, Any]:
-        import torch
-
-        return {"input_ids": torch.tensor(words.rows(texts, sizes["max_position_embeddings"]))}
-
-    return cut
+    return partial(_exactly, words, sizes["max_position_embeddings"])
 
 
 def _tokens(folder: Path, args: HfArgs, config: Mapping[str, Any], trusted: bool) -> Tokens:
@@ -198,7 +193,18 @@ def _tokens(folder: Path, args: HfArgs, config: Mapping[str, Any], trusted: bool
     if blind and length is None:
         raise UserError(f"{folder.name} does not tell the length of its texts; give --model-args max_length=.")
     settings = {"padding": "max_length" if blind else "longest", "truncation": length is not None, "max_length": length}
-    return lambda texts: dict(tokenizer(list(texts), return_tensors="pt", **settings))
+    return partial(_at_most, tokenizer, settings)
+
+
+def _exactly(words: Words, length: int, texts: Sequence[str]) -> Mapping[str, Any]:
+    import torch
+
+    return {"input_ids": torch.tensor(words.rows(texts, length))}
+
+
+def _at_most(tokenizer: Any, settings: Mapping[str, Any], texts: Sequence[str]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = tokenizer(list(texts), return_tensors="pt", **settings)
+    return found
 
 
 def _taken(method: Callable[..., Any], found: Mapping[str, Any]) -> dict[str, Any]:

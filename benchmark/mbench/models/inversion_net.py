@@ -97,7 +97,8 @@ def inserted(embedding: nn.Module, places: Tensor, words: Tensor) -> Iterator[No
 
     def put(_module: nn.Module, _given: Any, vectors: Tensor) -> Tensor:
         changed = vectors.clone()
-        changed[torch.arange(len(changed)), places] = words.to(changed)
+        rows = torch.arange(len(changed), device=changed.device)
+        changed[rows, places] = words.to(changed)
         return changed
 
     handle = embedding.register_forward_hook(put)

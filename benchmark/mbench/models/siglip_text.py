@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mbench.core.errors import CheckpointError, MissingDependencyError
 from mbench.models.hf import check_vocabulary, load_part
@@ -45,11 +47,8 @@ def sentencepiece_words(folder: Path, embedded: int) -> Words:
     tokenizer = load_part(SiglipTokenizer, folder, "tokenizer")
     pieces = [piece for piece in tokenizer.get_vocab() if not piece.startswith(SENTINEL)]
     check_vocabulary(folder, len(pieces), {"vocab_size": embedded})
-    return Words(
-        lambda text: list(tokenizer.encode(text, add_special_tokens=False, verbose=False)),
-        tokenizer.eos_token_id,
-        tokenizer.pad_token_id,
-    )
+    cut = partial(tokenizer.encode, add_special_tokens=False, verbose=False)
+    return Words(cut, tokenizer.eos_token_id, tokenizer.pad_token_id)
 
 
 def gemma_words(folder: Path, embedded: int) -> Words:
@@ -74,4 +73,9 @@ def gemma_words(folder: Path, embedded: int) -> Words:
     end, fill = tokenizer.token_to_id("<eos>"), tokenizer.token_to_id("<pad>")
     if end is None or fill is None:
         raise CheckpointError(f"{path}: lacks <eos> or <pad>, which Gemma's vocabulary has.")
-    return Words(lambda text: list(tokenizer.encode(text.lower(), add_special_tokens=False).ids), end, fill)
+    return Words(partial(_lower_cased, tokenizer), end, fill)
+
+
+def _lower_cased(tokenizer: Any, text: str) -> list[int]:
+    ids: list[int] = tokenizer.encode(text.lower(), add_special_tokens=False).ids
+    return ids
