@@ -35,16 +35,25 @@ class Prompted:
 class Qwen2VL:
     """The backbone with its tokenizer and image preprocessing. Attention is causal, or every token sees all others."""
 
-    def __init__(self, folder: Path, where: Placement, *, causal: bool, positions: Positions = "plain") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        where: Placement,
+        *,
+        causal: bool,
+        positions: Positions = "plain",
+        processing: Path | None = None,
+    ) -> None:
         """Load a checkpoint, sharded or not, in the layout of transformers 4 or 5.
 
+        `processing` is the folder of the tokenizer and the image settings where they are not the checkpoint's own.
         Raises CheckpointError for another architecture and for tensors or files that are missing, unexpected, of
         another shape or damaged; ModelError when the installed transformers does not attend as asked.
         """
         self.where, self.causal, self.positions = where, causal, positions
-        self.preprocessor = Preprocessor.of(folder)
+        self.preprocessor = Preprocessor.of(processing or folder)
         self.model = load_backbone(folder, where)
-        self.tokenizer = load_tokenizer(folder, self.model.config)
+        self.tokenizer = load_tokenizer(processing or folder, self.model.config)
         self.image_id = int(self.model.config.image_token_id)
         for layer in self.model.language_model.layers:
             layer.self_attn.is_causal = causal

@@ -12,7 +12,8 @@ from typing import Any
 from mbench.core.errors import CheckpointError
 from mbench.models.device import Placement
 from mbench.models.hf import quiet, read_config
-from mbench.models.weights_io import Checkpoint, complain, load_strict
+from mbench.models.output_layer import check_output_layer
+from mbench.models.weights_io import Checkpoint, load_strict
 
 PICTURE_PLACE = "<|image_pad|>"
 OUTPUT_LAYER = "lm_head.weight"
@@ -92,11 +93,8 @@ def _fill(model: Any, folder: Path) -> None:
     checkpoint = Checkpoint.open(folder)
     _refuse_twins(checkpoint)
     text = model.config.text_config
-    expected = (text.vocab_size, text.hidden_size)
-    found = checkpoint.shapes.get(OUTPUT_LAYER, expected)
-    lacks = OUTPUT_LAYER not in checkpoint.shapes and not model.config.tie_word_embeddings
-    misshaped = [f"{OUTPUT_LAYER} is {list(found)}, the model has {list(expected)}"] if found != expected else []
-    complain(checkpoint.where, [OUTPUT_LAYER] * lacks, [], misshaped)
+    shape = (text.vocab_size, text.hidden_size)
+    check_output_layer(checkpoint, OUTPUT_LAYER, shape, tied=model.config.tie_word_embeddings)
     load_strict(model, checkpoint, renamed, ignore=[OUTPUT_LAYER])
 
 
