@@ -14,8 +14,11 @@ from tests.data.small import task
 
 from mbench.core.errors import DownloadError
 from mbench.data import download
+from mbench.data.catalog import Catalog, Task
 from mbench.data.download import Fetched, ensure, fetch
+from mbench.data.http import check_address
 from mbench.data.manifest import NAME, Digest, Manifest
+from mbench.data.wanted import wanted_files
 
 
 def test_the_tables_of_a_repository_arrive_and_its_scripts_do_not(hub: FakeHub, tmp_path: Path) -> None:
@@ -168,6 +171,18 @@ def test_a_run_that_cannot_fetch_names_the_file_the_address_and_the_command(hub:
     with pytest.raises(DownloadError) as error:
         ensure(file_task({"path": "val.json", "url": url}), tmp_path, quiet)
     assert all(part in str(error.value) for part in (str(tmp_path / "family/val.json"), url, "mbench fetch small"))
+
+
+@pytest.mark.parametrize("one", Catalog.read().all_tasks.values(), ids=lambda one: one.id)
+def test_what_a_shipped_task_declares_can_be_fetched(one: Task, tmp_path: Path) -> None:
+    source = one.spec.source
+    files = [] if source.shipped else wanted_files(source, tmp_path, None)
+    for file in source.files:
+        if file.url is not None:
+            check_address(file.url)
+    assert [file.path for file in files if file.is_large and file.unpack is None] == [], "never unpacked"
+    packed = any(file.unpack is not None for file in files)
+    assert [file.path for file in files if not (file.origin or packed)] == [], "nowhere to be had"
 
 
 def test_what_no_address_is_declared_for_is_left_to_loading(hub: FakeHub, tmp_path: Path) -> None:
