@@ -38,7 +38,8 @@ def test_what_changes_an_embedding_changes_the_identity(folder: Path, copied: Pa
 
 @pytest.mark.usefixtures("no_network")
 def test_a_local_checkpoint_needs_no_network(folder: Path) -> None:
-    load_model("clip", LoadOptions(args={"checkpoint": str(folder)})).encode(ITEMS, role="query")
+    vectors = load_model("clip", LoadOptions(args={"checkpoint": str(folder)})).encode(ITEMS, role="query")
+    assert len(vectors) == len(ITEMS)
 
 
 @pytest.mark.usefixtures("no_network")

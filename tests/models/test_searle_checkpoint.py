@@ -89,7 +89,8 @@ def test_the_default_clip_is_pinned(monkeypatch: pytest.MonkeyPatch, tiny: Path)
 
 @pytest.mark.usefixtures("no_network")
 def test_a_local_checkpoint_needs_no_network(tiny: Path) -> None:
-    load_model("searle", LoadOptions(args={"checkpoint": str(tiny)})).encode(ITEMS, role="query")
+    vectors = load_model("searle", LoadOptions(args={"checkpoint": str(tiny)})).encode(ITEMS, role="query")
+    assert len(vectors) == len(ITEMS)
 
 
 @pytest.mark.parametrize("files", [0, 2])

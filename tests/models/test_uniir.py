@@ -144,4 +144,4 @@ def test_the_shipped_card_counts_the_official_large_model(name: str) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_a_local_checkpoint_needs_no_network(name: str) -> None:
     options = LoadOptions(args={"checkpoint": str(folder(name))}, device="cpu")
-    load_model(name, options).encode(QUERIES, role="query")
+    assert len(load_model(name, options).encode(QUERIES, role="query")) == len(QUERIES)
