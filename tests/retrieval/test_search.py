@@ -51,7 +51,7 @@ def test_equals_brute_force(kind, shape, k, options, precision, seed):
 @pytest.mark.parametrize("half", [False, True])
 def test_many_small_tiles_and_blocks_change_nothing(kind, half, monkeypatch):
     monkeypatch.setattr(plan, "LARGEST_BLOCK", 5)
-    monkeypatch.setattr(plan, "LARGEST_TILE", 64)
+    monkeypatch.setattr(plan, "SHAPES", ((64, 1024),))
     queries, corpus = embeddings(kind, 12, 1500, 24, half=half, seed=5)
     exclude = some_sets(np.random.default_rng(1), 12, 1500, 90)
     expected = brute_force(queries, corpus, 20, exclude)
@@ -61,7 +61,7 @@ def test_many_small_tiles_and_blocks_change_nothing(kind, half, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("memory", [9_000_000, 20_000_000, None])
+@pytest.mark.parametrize("memory", [16_000_000, 30_000_000, None])
 def test_memory_threads_and_precision_do_not_change_a_bit(precision, memory):
     queries, corpus = embeddings("anisotropic", 40, 6000, 48, half=True, seed=2)
     expected = brute_force(queries, corpus, 15)
@@ -92,7 +92,7 @@ def test_scores_are_the_exact_dot_products_to_within_rounding():
 def test_constant_embeddings_give_the_highest_tie_ranks_and_no_crowd():
     corpus = np.ones((30_000, 16), dtype=np.float16)
     ranks = np.random.default_rng(3).permutation(30_000)
-    found = top_k(np.ones((40, 16), dtype=np.float32), corpus, 5, tie_ranks=ranks, memory=10_000_000)
+    found = top_k(np.ones((40, 16), dtype=np.float32), corpus, 5, tie_ranks=ranks, memory=20_000_000)
     assert (found.ids == np.argsort(-ranks)[:5]).all()
     assert (found.scores == 16).all()
 

@@ -14,6 +14,7 @@ from mbench.retrieval.filters import BF16, FP32, PRECISIONS, Filter, load_tile
 from mbench.retrieval.probe import _keeps_its_bound, fastest_precision
 from mbench.retrieval.survivors import kth_largest, survivors
 from mbench.retrieval.vectors import centre_of, spread
+from mbench.retrieval.workers import Room
 
 
 def worst_for_bf16(n_queries: int, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +25,7 @@ def worst_for_bf16(n_queries: int, n: int, d: int) -> tuple[np.ndarray, np.ndarr
 def bounded(queries, corpus, precision, centre):
     """Return canonical scores and their bounds, all [n_queries, n]; None where the format cannot hold the corpus."""
     chosen = Filter.of(queries, precision, centre, "cpu")
-    tile = load_tile(corpus, np.arange(len(corpus)), precision, chosen.centre, "cpu")
+    tile = load_tile(corpus, np.arange(len(corpus)), precision, chosen.centre, "cpu", Room())
     if np.isinf(tile.norm):
         return None
     values = (chosen.queries @ tile.vectors.T).double().numpy()
@@ -81,7 +82,7 @@ def test_a_centre_narrows_the_bounds_of_anisotropic_embeddings():
 
 def test_rows_that_would_overflow_are_left_to_the_sharpest_filter():
     _, corpus = embeddings("huge", 1, 5, 3, half=False, seed=0)
-    norms = [load_tile(corpus, np.arange(5), one, None, "cpu").norm for one in PRECISIONS]
+    norms = [load_tile(corpus, np.arange(5), one, None, "cpu", Room()).norm for one in PRECISIONS]
     assert np.isinf(norms).tolist() == [True, True, False]
 
 
@@ -124,3 +125,12 @@ def test_survivors_give_up_early_and_a_limit_of_nan_drops_nothing():
 def test_kth_largest_ignores_the_order_and_survives_excluded_entries(dtype):
     products = torch.tensor([[3.0, 1.0], [5.0, -torch.inf], [4.0, -torch.inf]], dtype=dtype)
     assert kth_largest(products, 2).tolist() == [4.0, looking.FLOOR]
+
+
+def test_kth_largest_of_many_is_never_too_large_and_hardly_too_small():
+    products = torch.randn((6400, 5), generator=torch.Generator().manual_seed(1))
+    products[:30, 4] = -torch.inf
+    ordered = products.sort(dim=0, descending=True).values
+    found = kth_largest(products, 20)
+    assert (found <= ordered[19].numpy()).all()
+    assert (found >= ordered[25].numpy()).all()

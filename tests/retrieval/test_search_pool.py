@@ -9,7 +9,7 @@ from mbench.core.errors import UserError
 from mbench.core.types import Sets
 from mbench.retrieval.exact import batches, listed_pairs
 from mbench.retrieval.pairs import Scored, TieOrder, first_k
-from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, needed
+from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, of_block, of_worker
 from mbench.retrieval.pool import SMALLEST, Found, Pool
 from mbench.retrieval.scan import RUN, Path
 
@@ -62,18 +62,22 @@ def test_batches_hold_every_query_once_and_only_a_giant_exceeds_the_limit():
     assert [int(sizes[part].sum()) for part in cut] == [6, 9, 2, 5]
 
 
-@pytest.mark.parametrize("memory", [9_000_000, 30_000_000, 10**12, None])
-@pytest.mark.parametrize("dimension", [1, 768, 4096])
+@pytest.mark.parametrize("memory", [40_000_000, 100_000_000, 10**12, None])
+@pytest.mark.parametrize("dimension", [1, 768, 2048])
 @pytest.mark.parametrize("k", [1, 100, 1000])
-def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k):
+@pytest.mark.parametrize("workers", [1, 2, 64])
+def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k, workers):
     limit = min(memory or MEMORY, MEMORY)
-    try:
-        plan = make_plan(100_000, 10**7, dimension, k, memory, 64)
-    except UserError:
-        assert limit == 9_000_000
-        return
-    assert needed(plan, dimension, k) <= limit
-    assert plan.block == LARGEST_BLOCK or needed(plan, dimension, k) > limit / 5
+    plan = make_plan(100_000, 10**7, dimension, k, memory, workers)
+    block = of_block(plan.block, dimension, k)
+    assert block + plan.workers * of_worker(plan.tile, plan.look, dimension, k) <= limit
+    assert plan.block == LARGEST_BLOCK or of_block(2 * plan.block, dimension, k) > limit / 2
+    assert plan.workers in range(1, workers + 1)
+
+
+def test_memory_that_cannot_do_is_refused_with_what_could():
+    with pytest.raises(UserError, match=r"5,000,000 bytes are too few .* best 100: about \d,\d{3},\d{3} are needed"):
+        make_plan(10, 1000, 64, 100, 5_000_000, 2)
 
 
 @pytest.mark.parametrize("n", [1, 127, 128, 129, 1000, 4096, 99_999])

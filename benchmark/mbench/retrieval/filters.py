@@ -30,6 +30,7 @@ import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.vectors import CACHED, Corpus, read_rows, require_finite
+from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
     import torch
@@ -141,15 +142,18 @@ def _sum_error(dimension: int, precision: Precision) -> float:
     return 2 * (dimension + 16) * precision.sum_error
 
 
-def load_tile(corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str) -> Tile:
-    """Convert `rows` of the corpus. Raises EncodingError where a value is NaN or infinite."""
+def load_tile(
+    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
+) -> Tile:
+    """Convert `rows` of the corpus, in the memory of `room`. Raises EncodingError where a value is NaN or infinite."""
     import torch
 
     dtype = torch.float64 if precision is FP64 else torch.float32
-    vectors = torch.empty((len(rows), corpus.shape[1]), dtype=precision.dtype)
+    vectors = room.take(f"tile in {precision.name}", (len(rows), corpus.shape[1]), precision.dtype)
+    half = corpus.dtype == np.float16
+    raw = room.take("raw", (CACHED, corpus.shape[1]), torch.float16 if half else torch.float32)
+    wide, back = room.take(f"wide for {precision.name}", (2, *raw.shape), dtype)
     largest = torch.zeros(2, dtype=dtype)
-    raw = torch.from_numpy(np.empty((CACHED, corpus.shape[1]), dtype=corpus.dtype))
-    wide, back = torch.empty((2, *raw.shape), dtype=dtype)
     middle = None if centre is None else torch.from_numpy(centre)
     for start in range(0, len(rows), CACHED):
         size = min(CACHED, len(rows) - start)

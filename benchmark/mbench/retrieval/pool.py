@@ -98,13 +98,15 @@ class Pool:
 
     def _drop(self, found: Found) -> Found:
         """Raise `low` to the k-th largest lower bounds and drop what lies below; the rest is sorted by query."""
-        found = found.take(np.argsort(found.queries.astype(np.uint16), kind="stable"))
+        order = np.argsort(found.queries.astype(np.uint16), kind="stable")
+        lower = found.lower[order]
         stops = np.cumsum(np.bincount(found.queries, minlength=len(self.low))).tolist()
         for query, (start, stop) in enumerate(pairwise([0, *stops])):
             if stop - start >= self._k:
-                kth = np.partition(found.lower[start:stop], -self._k)[-self._k]
-                self.low[query] = max(self.low[query], kth)
-        return found.take(np.flatnonzero(found.upper >= self.low[found.queries]))
+                lower[start:stop].partition(stop - start - self._k)
+                self.low[query] = max(self.low[query], lower[stop - self._k])
+        alive = found.upper >= self.low[found.queries]
+        return found.take(order[alive[order]])
 
     def _sharpen(self, found: Found) -> Found:
         """Score the likely winners exactly, which raises `low`: those whose lower bound is among the k largest."""

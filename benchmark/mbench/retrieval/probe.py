@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbench.retrieval.filters import BF16, FP32, Filter, Precision, load_tile
+from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ def fastest_precision(device: str) -> Precision:
 def _seconds(vectors: np.ndarray, precision: Precision, device: str) -> float:
     """Return the best time of a few small products."""
     queries = Filter.of(vectors[:128], precision, None, device).queries
-    tile = load_tile(vectors, np.arange(len(vectors)), precision, None, device)
+    tile = load_tile(vectors, np.arange(len(vectors)), precision, None, device, Room())
     best = np.inf
     for _ in range(4):
         start = time.perf_counter()
@@ -42,7 +43,7 @@ def _finished(product: Tensor) -> None:
 def _keeps_its_bound(vectors: np.ndarray, device: str) -> bool:
     """Compare a bf16 product with the exact one: a library that also adds up in bf16 breaks the proof."""
     chosen = Filter.of(vectors[:128], BF16, None, device)
-    tile = load_tile(vectors, np.arange(len(vectors)), BF16, None, device)
+    tile = load_tile(vectors, np.arange(len(vectors)), BF16, None, device, Room())
     values = (chosen.queries @ tile.vectors.T).double().cpu().numpy()
     rows = np.arange(len(values))
     lower, upper = chosen.bounds(values.ravel(), chosen.error(tile), rows.repeat(len(vectors)))

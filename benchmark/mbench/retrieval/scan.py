@@ -8,7 +8,6 @@ vectors is not filtered: the few are scored, and of each group only the k that w
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,17 +17,19 @@ from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.copies import groups_of_copies, winners
 from mbench.retrieval.filters import Filter, Precision, Tile, load_tile
 from mbench.retrieval.pairs import Scored, TieOrder
-from mbench.retrieval.plan import DENSE, Plan
+from mbench.retrieval.plan import DENSE, Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
 from mbench.retrieval.vectors import Corpus
-from mbench.retrieval.workers import run_all
+from mbench.retrieval.workers import Room, run_all
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLED = 128
-"""Candidates, times k, that make the first tile: one to four times as many as make another."""
+"""Candidates, times k, that make the first tile,"""
+FIRST = 4
+"""and how many times larger than the others it may be."""
 RUN = 128
 """Neighbouring candidates of the first tile: enough to read a file in order."""
 
@@ -100,7 +101,7 @@ class Scan:
     scorer: Scorer
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
-    rooms: threading.local = field(init=False, default_factory=threading.local)
+    room: Room = field(init=False, default_factory=Room)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
@@ -108,7 +109,7 @@ class Scan:
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
         n, width = len(self.corpus), self._width(0)
-        path = Path(n, min(max(SAMPLED * self.k, width), 4 * width))
+        path = Path(n, min(max(SAMPLED * self.k, width), FIRST * width))
         self._first(path.rows(0, path.sampled))
         run_all(
             lambda start: self._filter(0, self._everyone, path.rows(start, min(start + width, n))),
@@ -123,7 +124,7 @@ class Scan:
 
     def _first(self, candidates: Rows) -> None:
         """Look at candidates from all over the corpus, each thread for other queries: all later limits build on it."""
-        tile = load_tile(self.corpus, candidates, self.levels[0], self._at(0).centre, self.device)
+        tile = load_tile(self.corpus, candidates, self.levels[0], self._at(0).centre, self.device, Room())
         if np.isinf(tile.norm):
             self._filter(1, self._everyone, candidates)
             return
@@ -144,16 +145,12 @@ class Scan:
         """Return how many rows of the corpus fill a tile."""
         return max(1, self.plan.tile * 2 // self.levels[level].bytes)
 
-    def _tile(self, start: int) -> None:
-        candidates = np.arange(start, min(start + self._width(0), len(self.corpus)))
-        self._filter(0, slice(0, len(self.queries)), candidates)
-
     def _filter(self, level: int, part: slice, candidates: Rows) -> None:
         """Pool the survivors among `candidates` of the queries in `part`."""
         chosen, width = self._at(level), self._width(level)
         for left in range(0, len(candidates), width):
             some = candidates[left : left + width]
-            tile = load_tile(self.corpus, some, self.levels[level], chosen.centre, self.device)
+            tile = load_tile(self.corpus, some, self.levels[level], chosen.centre, self.device, self.room)
             if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
@@ -163,9 +160,8 @@ class Scan:
     def _look(self, level: int, part: slice, candidates: Rows, tile: Tile) -> list[slice]:
         """Multiply and pool what survives, some queries at a time; return the queries of which too much does."""
         dense: list[slice] = []
-        step = min(self.plan.look // len(candidates), self.plan.look // DENSE // (2 * self.k))
-        for queries in parts(part, step // DENSE if self._is_last(level) else step):
-            found = self._found(level, queries, candidates, tile)
+        for queries in parts(part, self.plan.look // len(candidates)):
+            found = self._found(level, queries, candidates, tile, bearable(self.k, len(candidates)))
             if found is not None:
                 self.pool.add(found)
             elif dense and dense[-1].stop == queries.start:
@@ -174,18 +170,17 @@ class Scan:
                 dense.append(queries)
         return dense
 
-    def _is_last(self, level: int) -> bool:
-        return level + 1 == len(self.levels)
+    def _found(self, level: int, part: slice, candidates: Rows, tile: Tile, most: int) -> Found | None:
+        """Return the survivors, None if more than `most` a query; limits are raised from the products where that pays.
 
-    def _found(self, level: int, part: slice, candidates: Rows, tile: Tile) -> Found | None:
-        """Return the survivors, None if they are too many; limits are raised from these products where that pays."""
+        How many survive is only known after looking, so a first look gives up early.
+        """
         chosen = self._at(level).select(part)
         products, error = self._products(chosen.queries, tile.vectors, part, candidates), chosen.error(tile)
-        bearable = max(2 * self.k * products.shape[1], products.numel() // DENSE)
-        few = survivors(products, chosen.limits(self.pool.low[part], error), bearable // 2)
+        most *= products.shape[1]
+        few = survivors(products, chosen.limits(self.pool.low[part], error), most // 2)
         if few is None:
             self._learn(chosen, part, products, error)
-            most = products.numel() if self._is_last(level) else bearable
             few = survivors(products, chosen.limits(self.pool.low[part], error), most)
         if few is None:
             return None
@@ -196,19 +191,12 @@ class Scan:
         """Return [candidates, queries], with -inf for the excluded pairs. (This way round the factors need no copy.)"""
         import torch
 
-        products = torch.mm(vectors, queries.T, out=self._room(len(vectors), len(queries), vectors))
+        out = self.room.take("products", (len(vectors), len(queries)), vectors.dtype, self.device)
+        products = torch.mm(vectors, queries.T, out=out)
         rows, columns = self.excluded.within(part, candidates)
         if len(rows):
             products[torch.from_numpy(columns), torch.from_numpy(rows)] = -torch.inf
         return products
-
-    def _room(self, rows: int, columns: int, like: Tensor) -> Tensor:
-        """Return memory for a product; a thread uses the same again and again, since fresh memory costs time."""
-        kept, name = vars(self.rooms), str(like.dtype)
-        if name not in kept or kept[name].numel() < rows * columns:
-            kept[name] = like.new_empty(max(rows * columns, self.plan.look))
-        room: Tensor = kept[name]
-        return room[: rows * columns].view(rows, columns)
 
     def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats) -> None:
         """Raise the limits to the k-th best of these products."""
@@ -219,12 +207,22 @@ class Scan:
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
         """Where most candidates are copies of a few vectors, score those few exactly; else go to the next format."""
         groups = groups_of_copies(self.corpus, candidates)
-        if groups is None:
+        if groups is not None:
+            kept = winners(groups, candidates, self.ties, self.k + self.excluded.most)
+            for queries in parts(part, self.plan.look // DENSE // len(kept)):
+                self._score_copies(queries, candidates[kept], groups[kept])
+        elif level + 1 < len(self.levels):
             self._filter(level + 1, part, candidates)
-            return
-        kept = winners(groups, candidates, self.ties, self.k + self.excluded.most)
-        for queries in parts(part, self.plan.look // DENSE // len(kept)):
-            self._score_copies(queries, candidates[kept], groups[kept])
+        else:
+            self._accept(level, part, candidates)
+
+    def _accept(self, level: int, part: slice, candidates: Rows) -> None:
+        """Pool what survives even the sharpest filter, however much it is."""
+        tile = load_tile(self.corpus, candidates, self.levels[level], self._at(level).centre, self.device, self.room)
+        for queries in parts(part, self.plan.look // DENSE // len(candidates)):
+            found = self._found(level, queries, candidates, tile, most=2 * len(candidates))
+            if found is not None:
+                self.pool.add(found)
 
     def _score_copies(self, part: slice, candidates: Rows, groups: Rows) -> None:
         """Pool candidates with exact scores, of which only one of each group is computed."""

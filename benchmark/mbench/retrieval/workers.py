@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import TypeVar
+from math import prod
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 T = TypeVar("T")
+
+
+class Room(threading.local):
+    """Memory for large arrays that a thread uses again and again: fresh memory costs time and falls into pieces."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype, device: str = "cpu") -> Tensor:
+        """Return an uninitialised tensor; the one taken before under this name must not be used any more."""
+        import torch
+
+        kept = self._kept.get(name)
+        if kept is None or kept.dtype != dtype or kept.numel() < prod(shape):
+            self._kept[name] = kept = torch.empty(prod(shape), dtype=dtype, device=device)
+        return kept[: prod(shape)].view(shape)
 
 
 @contextmanager
