@@ -9,7 +9,7 @@ import sys
 import pytest
 from tests.cli.conftest import Command
 
-HEAVY = ("torch", "transformers", "PIL", "pyarrow", "datasets", "pandas")
+HEAVY = ("torch", "transformers", "PIL", "pyarrow", "datasets", "pandas", "numpy")
 
 
 def test_tasks_can_be_listed_for_people_and_programs(mbench: Command) -> None:

@@ -10,7 +10,6 @@ import typer
 
 from mbench.cli import parse
 from mbench.core.errors import EXIT_DONE
-from mbench.core.types import LoadOptions
 
 
 class RoleName(StrEnum):
@@ -39,6 +38,7 @@ def encode_command(  # noqa: PLR0913, PLR0917
 ) -> int:
     """Embed the items of a file and write the vectors: unit length for a cosine model, in the items' order."""
     from mbench.cli.console import ConsoleReporter
+    from mbench.core.types import LoadOptions
     from mbench.models.catalog import load_model
     from mbench.run.items import encode_items, read_items, write_embeddings
 

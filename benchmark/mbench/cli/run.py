@@ -15,7 +15,6 @@ import typer
 
 from mbench.cli import parse
 from mbench.core.errors import EXIT_DONE, MbenchError, UserError
-from mbench.core.results import GroupResult, TaskResult
 
 if TYPE_CHECKING:
     from mbench.core.types import LoadOptions
@@ -136,6 +135,7 @@ def _run(job: Job, catalog: Catalog, as_json: bool, quiet: bool, verbose: bool) 
 
 def _write_for_server(outcome: Outcome, catalog: Catalog, quiet: bool) -> None:
     """Put the files for the benchmark's server beside a result whose labels are withheld."""
+    from mbench.core.results import TaskResult
     from mbench.publish.export import export
     from mbench.publish.exported import results_at
 
@@ -152,6 +152,8 @@ def _write_for_server(outcome: Outcome, catalog: Catalog, quiet: bool) -> None:
 
 
 def _as_json(outcomes: list[Outcome]) -> dict[str, Any]:
+    from mbench.core.results import GroupResult, TaskResult
+
     results = [o.result.model_dump(mode="json") for o in outcomes if isinstance(o.result, TaskResult)]
     groups = [o.result.model_dump(mode="json") for o in outcomes if isinstance(o.result, GroupResult)]
     failures = [
