@@ -76,7 +76,11 @@ def test_a_test_split_gives_the_server_files_and_no_score(mbench: Command, tmp_p
     refused = mbench(
         "score", "-t", "cirr-test", "--predictions", "files/cirr-test.recall.json", "--data-root", data_root
     )
-    assert refused.code == 3 and "labels are withheld" in refused.err
+    assert refused.code == 3 and "labels are withheld" in refused.err and "valid as the file 'recall'" in refused.err
+    short = {key: one[:10] if isinstance(one, list) else one for key, one in recall.items()}
+    Path("short.json").write_text(json.dumps(short))
+    wrong = mbench("score", "-t", "cirr-test", "--predictions", "short.json", "--data-root", data_root)
+    assert wrong.code == 2 and "50" in wrong.err and "valid as" not in wrong.err
     shown = mbench("leaderboard", "build", "--results", "out", "-o", "site")
     assert shown.code == 0 and "labels are withheld" in shown.err + shown.out
 

@@ -20,13 +20,21 @@ def score_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
 ) -> int:
-    """Score a ranking with a task's judgments: the same numbers that `mbench run` would give for it."""
+    """Score a ranking with a task's judgments: the same numbers that `mbench run` would give for it.
+
+    A JSON file for a test split, whose labels only the benchmark's server has, is checked as that server would.
+    """
     from mbench.cli.console import print_table, results_table
     from mbench.data.catalog import Catalog
+    from mbench.publish.exported import check_for_server
     from mbench.run.predictions import score_predictions
     from mbench.run.suite import Outcome
 
-    result = score_predictions(Catalog.read(task_dir or []).task(task), predictions, data_root, seed)
+    declared = Catalog.read(task_dir or []).task(task)
+    if not declared.spec.labels_public and predictions.suffix == ".json":
+        name = check_for_server(predictions, declared, data_root)
+        typer.echo(f"{predictions}: valid as the file {name!r} for the server of {task}.", err=True)
+    result = score_predictions(declared, predictions, data_root, seed)
     left_out = result.run.get("left_out")
     if isinstance(left_out, list) and left_out:
         names = ", ".join(str(key) for key in left_out)

@@ -16,7 +16,7 @@ from mbench.data.catalog import Catalog, Task
 from mbench.data.loading import load
 from mbench.data.prediction_files import RankedLists, read_lists
 from mbench.data.predictions import read_predictions
-from mbench.publish.servers import Expected
+from mbench.publish.servers import Expected, check_server_file
 
 RANKING = ".ranking.parquet"
 
@@ -63,8 +63,19 @@ def ranking_at(path: Path, task: Task, data_root: Path | None) -> Exported:
     """
     data = load(task, data_root)
     lists = {pool: _lists(one, data) for pool, one in read_predictions(path, data).items()}
-    known = Expected(len(data.queries), set(data.queries.ids()), set(data.corpus.ids()))
-    return Exported(task.id, task=task, lists=lists, expected=known)
+    return Exported(task.id, task=task, lists=lists, expected=_known(data))
+
+
+def check_for_server(path: Path, task: Task, data_root: Path | None) -> str:
+    """Check a file that was made for a task's server against the task's data; return which of its files it is.
+
+    Raises PredictionError for what the server would refuse, DataError when the data are missing.
+    """
+    return check_server_file(path, task.spec, _known(load(task, data_root))).name
+
+
+def _known(data: EvalData) -> Expected:
+    return Expected(len(data.queries), set(data.queries.ids()), set(data.corpus.ids()))
 
 
 def _exported(path: Path, result: TaskResult | GroupResult, catalog: Catalog) -> Exported:
