@@ -95,7 +95,7 @@ class Precomputed:
         lacking = [one for one, row in zip(ids, rows, strict=True) if row < 0]
         if lacking:
             raise ModelError(
-                f"{self.path}: {role}_ids lacks {len(lacking)} of the {len(ids)} {role} ids that were asked for together: "
+                f"{self.path}: {role}_ids lacks {len(lacking)} of {len(ids)} {role} ids in a batch of the task: "
                 f"{listed(map(repr, lacking))}. Is it a file for another task or split?"
             )
         return rows
