@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,14 +43,22 @@ KINDS: dict[str, Callable[[np.ndarray, np.ndarray], Pair]] = {
 
 
 def canonical(query: np.ndarray, corpus: np.ndarray) -> np.ndarray:
-    """Return [n]: products in float64, the upper half folded onto the lower until one column is left."""
-    columns = list((query.astype(np.float64) * corpus.astype(np.float64)).T)
-    while len(columns) > 1:
-        half = len(columns) // 2
-        kept = columns[: len(columns) - half]
-        folded = columns[len(columns) - half :]
-        columns = [a + b for a, b in zip(kept, folded, strict=False)] + kept[half:]
-    return columns[0]
+    """Return [n]: products in float64, added pairwise."""
+    return added(list((query.astype(np.float64) * corpus.astype(np.float64)).T))
+
+
+def added(columns: list[np.ndarray]) -> np.ndarray:
+    """Add columns in the pairwise order: halves above 128, eight partial sums below, one after the other under 8."""
+    n = len(columns)
+    if n > 128:
+        half = n // 2 - n // 2 % 8
+        return added(columns[:half]) + added(columns[half:])
+    if n < 8:
+        return functools.reduce(np.add, columns)
+    whole = n - n % 8
+    r = [functools.reduce(np.add, columns[i:whole:8]) for i in range(8)]
+    sums = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+    return functools.reduce(np.add, columns[whole:], sums)
 
 
 def brute_force(

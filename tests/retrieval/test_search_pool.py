@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.retrieval.brute_force import canonical, embeddings
 
 from mbench.core.errors import UserError
 from mbench.core.types import Sets
 from mbench.retrieval.exact import batches, listed_pairs
-from mbench.retrieval.pairs import Scored, TieOrder, first_k
+from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, first_k
 from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, of_block, of_worker
 from mbench.retrieval.pool import SMALLEST, Found, Pool
 from mbench.retrieval.scan import RUN, Path
@@ -40,6 +41,16 @@ def test_a_crowd_of_ties_does_not_grow_the_pool_nor_is_it_scored_again_and_again
     assert sum(len(part.queries) for part in pool._parts) <= 6 * SMALLEST
     assert pool.finish().candidates.tolist() == [*range(99_999, 99_989, -1)] * 3
     assert sum(scored) <= 300_000
+
+
+@pytest.mark.parametrize("d", [1, 2, 7, 8, 9, 127, 128, 129, 200, 768, 1000, 4097, 20_000])
+def test_the_order_of_additions_follows_from_the_dimension_alone(d):
+    queries, corpus = embeddings("plain", 3, 150, d, half=False, seed=d)
+    every = np.arange(150)
+    for size in (1, 2, 130, 150):
+        for query in range(3):
+            found = canonical_scores(queries, corpus, np.full(size, query), every[:size])
+            np.testing.assert_array_equal(found, canonical(queries[query], corpus[:size]))
 
 
 def test_first_k_orders_by_score_and_then_by_tie_rank():

@@ -1,9 +1,9 @@
 """Canonical scores of chosen (query, candidate) pairs, and the first k candidates of each query among them.
 
 The canonical score is the dot product of the stored values in float64. A product of two float32 values has at most 48
-significant bits, so each product is exact; the products are then added by folding the upper half of the vector onto
-the lower half until one number is left. The order of the additions follows from the dimension alone, hence the bits of
-a score do not depend on the batch, the thread or the machine that computed it.
+significant bits, so each product is exact; the products of a pair are then added in the pairwise order of numpy's sum
+along a contiguous axis. That order follows from the dimension alone, hence the bits of a score do not depend on the
+batch, the thread or the machine that computed it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.vectors import CACHED, Corpus, read_rows
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +47,7 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
     raw = np.zeros((CACHED, dimension), dtype=corpus.dtype)
     single = torch.zeros((CACHED, dimension), dtype=torch.float32)
     products = torch.zeros((CACHED, dimension), dtype=torch.float64)
-    folds = list(_folds(products))
-    scores = torch.empty(size, dtype=torch.float64)
+    scores = np.empty(size)
     for first, last in _spans(query_rows):
         start = first // CACHED * CACHED
         if first == start:
@@ -62,10 +57,8 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
             products.copy_(stored if stored.dtype == torch.float32 else single.copy_(stored))
         products[first - start : last - start].mul_(wide[query_rows[first]])
         if last == min(start + CACHED, size):
-            for lower, upper in folds:
-                lower.add_(upper)
-            scores[start:last] = products[: last - start, 0]
-    return scores.numpy()
+            np.add.reduce(products[: last - start].numpy(), axis=1, out=scores[start:last])
+    return scores
 
 
 def _spans(query_rows: Rows) -> Iterator[tuple[int, int]]:
@@ -73,15 +66,6 @@ def _spans(query_rows: Rows) -> Iterator[tuple[int, int]]:
     changes = np.flatnonzero(np.diff(query_rows)) + 1
     edges = np.union1d(np.arange(0, len(query_rows), CACHED), changes).tolist()
     return pairwise([*edges, len(query_rows)])
-
-
-def _folds(products: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the (lower, upper) views whose additions, in this order, leave each row's sum in its first column."""
-    width = products.shape[1]
-    while width > 1:
-        half = width // 2
-        yield products[:, :half], products[:, width - half : width]
-        width -= half
 
 
 def first_k(pairs: Scored, k: int, ties: TieOrder) -> Scored:
