@@ -150,26 +150,25 @@ def load_tile(
 
     dtype = torch.float64 if precision is FP64 else torch.float32
     vectors = room.take(f"tile in {precision.name}", (len(rows), corpus.shape[1]), precision.dtype)
-    half = corpus.dtype == np.float16
-    raw = room.take("raw", (CACHED, corpus.shape[1]), torch.float16 if half else torch.float32)
+    raw = room.take("raw", (CACHED, corpus.shape[1]), torch.float16 if corpus.dtype == np.float16 else torch.float32)
     wide, back = room.take(f"wide for {precision.name}", (2, *raw.shape), dtype)
-    largest = torch.zeros(2, dtype=dtype)
+    largest = torch.zeros((2, len(rows)), dtype=dtype)
     middle = None if centre is None else torch.from_numpy(centre)
-    for start in range(0, len(rows), CACHED):
-        size = min(CACHED, len(rows) - start)
-        rounded = vectors[start : start + size]
-        stored = rounded if raw.dtype == rounded.dtype else raw[:size]
-        read_rows(corpus, rows[start : start + size], stored.numpy())
-        exact = stored if stored.dtype == dtype else wide[:size].copy_(stored)
+    pieces = zip(*(torch.split(one, CACHED) for one in (vectors, *largest)), strict=True)
+    for start, (rounded, norms, residuals) in zip(range(0, len(rows), CACHED), pieces, strict=True):
+        if len(rounded) < CACHED:
+            raw, wide, back = raw[: len(rounded)], wide[: len(rounded)], back[: len(rounded)]
+        stored = rounded if raw.dtype == rounded.dtype else raw
+        read_rows(corpus, rows[start : start + CACHED], stored.numpy())
+        exact = stored if stored.dtype == dtype else wide.copy_(stored)
         if middle is not None:
             exact.sub_(middle)
         if exact is not rounded:
             rounded.copy_(exact)
-        norms = [torch.linalg.vector_norm(exact, dim=1).max()]
+        torch.linalg.vector_norm(exact, dim=1, out=norms)
         if precision is BF16:
-            norms.append(torch.linalg.vector_norm(back[:size].copy_(rounded).sub_(exact), dim=1).max())
-        torch.maximum(largest[: len(norms)], torch.stack(norms), out=largest[: len(norms)])
-    norm, residual = largest.tolist()
+            torch.linalg.vector_norm(back.copy_(rounded).sub_(exact), dim=1, out=residuals)
+    norm, residual = largest.amax(1).tolist()
     if not norm < LARGEST_NORM:
         require_finite(corpus, rows, "corpus")
         if precision is not FP64:

@@ -15,7 +15,10 @@ from itertools import pairwise
 import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
-from mbench.retrieval.vectors import CACHED, Corpus, read_rows
+from mbench.retrieval.vectors import Corpus, read_rows
+
+SPAN = 192
+"""Pairs of one query that are scored at a time. (Few and large operations: each costs a thread a turn at the lock.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +45,36 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
     """Return float64 [m]: the canonical score of each pair. Fastest when `query_rows` is sorted."""
     import torch
 
-    dimension, size = queries.shape[1], len(query_rows)
-    wide = torch.from_numpy(queries).double()
-    raw = np.zeros((CACHED, dimension), dtype=corpus.dtype)
-    single = torch.zeros((CACHED, dimension), dtype=torch.float32)
-    products = torch.zeros((CACHED, dimension), dtype=torch.float64)
-    scores = np.empty(size)
+    wide = torch.from_numpy(queries).double().unbind()
+    raw = np.empty((SPAN, queries.shape[1]), dtype=corpus.dtype)
+    single = np.empty(raw.shape, dtype=np.float32) if raw.dtype == np.float16 else raw
+    products = np.empty(raw.shape)
+    scores = np.empty(len(query_rows))
     for first, last in _spans(query_rows):
-        start = first // CACHED * CACHED
-        if first == start:
-            some = candidate_rows[start : start + CACHED]
-            read_rows(corpus, some, raw[: len(some)])
-            stored = torch.from_numpy(raw)
-            products.copy_(stored if stored.dtype == torch.float32 else single.copy_(stored))
-        products[first - start : last - start].mul_(wide[query_rows[first]])
-        if last == min(start + CACHED, size):
-            np.add.reduce(products[: last - start].numpy(), axis=1, out=scores[start:last])
+        size = last - first
+        read_rows(corpus, candidate_rows[first:last], raw[:size])
+        if single is not raw:
+            torch.from_numpy(single[:size]).copy_(torch.from_numpy(raw[:size]))
+        torch.from_numpy(products[:size]).copy_(torch.from_numpy(single[:size])).mul_(wide[query_rows[first]])
+        np.add.reduce(products[:size], axis=1, out=scores[first:last])
     return scores
 
 
 def _spans(query_rows: Rows) -> Iterator[tuple[int, int]]:
-    """Cut the pairs where the query changes and where a chunk ends."""
-    changes = np.flatnonzero(np.diff(query_rows)) + 1
-    edges = np.union1d(np.arange(0, len(query_rows), CACHED), changes).tolist()
-    return pairwise([*edges, len(query_rows)])
+    """Cut the pairs where the query changes, and further into at most SPAN."""
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(query_rows)) + 1, [len(query_rows)]]).tolist()
+    for start, stop in pairwise(starts):
+        for first in range(start, stop, SPAN):
+            yield first, min(first + SPAN, stop)
 
 
 def first_k(pairs: Scored, k: int, ties: TieOrder) -> Scored:
     """Return the first k pairs of each query: sorted by query, then score descending, then tie rank descending."""
-    order = np.argsort(-ties.of(pairs.candidates))
-    order = order[np.argsort(-pairs.scores[order], kind="stable")]
+    order = np.argsort(-pairs.scores)
     order = order[np.argsort(pairs.queries[order], kind="stable")]
+    same_score, same_query = np.diff(pairs.scores[order]) == 0, np.diff(pairs.queries[order]) == 0
+    if (same_score & same_query).any():
+        order = np.lexsort((-ties.of(pairs.candidates), -pairs.scores, pairs.queries))
     order = order[place_in_query(pairs.queries[order]) < k]
     return Scored(pairs.queries[order], pairs.candidates[order], pairs.scores[order])
 

@@ -18,6 +18,9 @@ BLOCK = 16
 FLOOR = -(2.0**600)
 """Below any score that float32 vectors can have."""
 
+CLEARLY_POSITIVE = 2.0**-100
+"""A limit that rounds to a number above 0 in any format."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survivors:
@@ -35,17 +38,18 @@ def survivors(products: Tensor, limits: Floats, most: int) -> Survivors | None:
     """
     import torch
 
-    bounds = _rounded_limits(limits, products.dtype).to(products.device)
     size = BLOCK if len(products) % BLOCK == 0 else 1
     blocks = products.view(-1, size, products.shape[1])
-    block, query = torch.nonzero(_maxima(blocks, bounds) >= bounds, as_tuple=True)
+    bounds = _rounded_limits(limits, products.dtype).to(products.device)
+    hit = _maxima(blocks, bool(limits.min() > CLEARLY_POSITIVE)) >= bounds
+    block, query = torch.nonzero(hit, as_tuple=True)
     if len(block) > most:
         return None
     chosen = blocks[block, :, query]
-    hit, inside = torch.nonzero(chosen >= bounds[query, None], as_tuple=True)
-    if len(hit) > most:
+    entry, inside = torch.nonzero(chosen >= bounds[query, None], as_tuple=True)
+    if len(entry) > most:
         return None
-    found = (block[hit] * size + inside, query[hit], chosen[hit, inside].double())
+    found = (block[entry] * size + inside, query[entry], chosen[entry, inside].double())
     return Survivors(*(part.cpu().numpy() for part in found))
 
 
@@ -71,17 +75,17 @@ def _rounded_limits(limits: Floats, dtype: torch.dtype) -> Tensor:
     """
     import torch
 
-    lower = torch.from_numpy(np.nextafter(np.fmax(limits, -np.inf), -np.inf))
+    lower = np.nextafter(np.fmax(limits, -np.inf), -np.inf)
     if dtype != torch.float64:
-        single = lower.float()
-        lower = torch.nextafter(single, torch.full_like(single, -torch.inf)).to(dtype)
-    return lower.clamp(min=torch.finfo(dtype).min)
+        with np.errstate(over="ignore"):
+            lower = np.nextafter(lower.astype(np.float32), np.float32(-np.inf))
+    return torch.from_numpy(lower).to(dtype).clamp(min=torch.finfo(dtype).min)
 
 
-def _maxima(blocks: Tensor, bounds: Tensor) -> Tensor:
-    """Return the maximum of each block. Bit patterns of bfloat16 order like int16 while only positive ones matter."""
+def _maxima(blocks: Tensor, positive: bool) -> Tensor:
+    """Return the maximum of each block. Bit patterns of bfloat16 order like int16 if only positive ones matter."""
     import torch
 
-    if blocks.dtype == torch.bfloat16 and bool((bounds > 0).all()):
+    if blocks.dtype == torch.bfloat16 and positive:
         return blocks.view(torch.int16).amax(1).view(torch.bfloat16)
     return blocks.amax(1)
