@@ -8,7 +8,8 @@ import numpy as np
 
 from mbench.core.types import Rows
 from mbench.retrieval.pairs import TieOrder, place_in_query
-from mbench.retrieval.vectors import CACHED, Corpus, read_rows
+from mbench.retrieval.vectors import Corpus, read_rows
+from mbench.retrieval.workers import CACHED
 
 FEW = 4
 """Rows per distinct vector from which on the distinct ones are scored exactly instead of being filtered."""

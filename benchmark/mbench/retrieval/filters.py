@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
-from mbench.retrieval.vectors import CACHED, Corpus, read_rows, require_finite
+from mbench.retrieval.vectors import Corpus, read_rows, require_finite
 from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
@@ -150,16 +150,16 @@ def load_tile(
 
     dtype = torch.float64 if precision is FP64 else torch.float32
     vectors = room.take(f"tile in {precision.name}", (len(rows), corpus.shape[1]), precision.dtype)
-    raw = room.take("raw", (CACHED, corpus.shape[1]), torch.float16 if corpus.dtype == np.float16 else torch.float32)
+    raw = room.take("raw", (room.rows, corpus.shape[1]), torch.float16 if corpus.dtype == np.float16 else torch.float32)
     wide, back = room.take(f"wide for {precision.name}", (2, *raw.shape), dtype)
     largest = torch.zeros((2, len(rows)), dtype=dtype)
     middle = None if centre is None else torch.from_numpy(centre)
-    pieces = zip(*(torch.split(one, CACHED) for one in (vectors, *largest)), strict=True)
-    for start, (rounded, norms, residuals) in zip(range(0, len(rows), CACHED), pieces, strict=True):
-        if len(rounded) < CACHED:
+    pieces = zip(*(torch.split(one, room.rows) for one in (vectors, *largest)), strict=True)
+    for start, (rounded, norms, residuals) in zip(range(0, len(rows), room.rows), pieces, strict=True):
+        if len(rounded) < room.rows:
             raw, wide, back = raw[: len(rounded)], wide[: len(rounded)], back[: len(rounded)]
         stored = rounded if raw.dtype == rounded.dtype else raw
-        read_rows(corpus, rows[start : start + CACHED], stored.numpy())
+        read_rows(corpus, rows[start : start + room.rows], stored.numpy())
         exact = stored if stored.dtype == dtype else wide.copy_(stored)
         if middle is not None:
             exact.sub_(middle)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mbench.core.errors import UserError
 from mbench.retrieval.pool import CROWDED, SMALLEST
 from mbench.retrieval.survivors import BLOCK
-from mbench.retrieval.vectors import CACHED
+from mbench.retrieval.workers import SHARED
 
 MEMORY = 192 * 1000**2
 """Bytes that a search takes at most, besides its arguments and its result."""
@@ -69,4 +69,4 @@ def of_block(block: int, dimension: int, k: int) -> int:
 def of_worker(tile: int, look: int, dimension: int, k: int) -> int:
     """Return an upper estimate of the bytes that a thread takes."""
     found = look * bearable(k, tile) // tile * ENTRY
-    return OVERHEAD + CACHED * dimension * 16 + tile * dimension * 2 * 4 + found + look * 10
+    return OVERHEAD + SHARED * dimension * 12 + tile * dimension * 2 * 4 + found + look * 10

@@ -101,10 +101,11 @@ class Scan:
     scorer: Scorer
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
-    room: Room = field(init=False, default_factory=Room)
+    room: Room = field(init=False)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
+        self.room = Room(self.plan.workers)
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""

@@ -7,11 +7,9 @@ import numpy.typing as npt
 
 from mbench.core.errors import EncodingError
 from mbench.core.types import Rows, Vectors
+from mbench.retrieval.workers import CACHED
 
 Corpus = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-
-CACHED = 128
-"""Rows that are worked on at a time: few enough to stay in the processor's own cache."""
 
 WORTH_CENTRING = 1 / 8
 """Share of the mean square that the squared mean must have."""

@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CACHED = 128
+"""Rows that one thread works on at a time: few enough to stay in the processor's own cache."""
+SHARED = 512
+"""The same beside other threads: after each operation they compete for the interpreter, so few large ones are best."""
+
 
 class Room(threading.local):
-    """Memory for large arrays that a thread uses again and again: fresh memory costs time and falls into pieces."""
+    """Memory for large arrays that a thread uses again and again: fresh memory costs time and falls into pieces.
 
-    def __init__(self) -> None:
+    `rows` is how many rows of vectors the thread should work on at a time.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self.rows = CACHED if workers == 1 else SHARED
         self._kept: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype, device: str = "cpu") -> Tensor:
