@@ -158,6 +158,8 @@ def test_an_exclamation_mark_counts_in_the_divisor_and_not_in_the_sum() -> None:
         (None, "a dog", "a dog"),
         ("what is left?", None, "what is left?"),
         ("Find it:", "make it red", "Find it: make it red"),
+        ("Find it: ", "make it red", "Find it: make it red"),
+        ("Find it:", "\nmake it red", "Find it:\nmake it red"),
         ("what?", "", "what?"),
         (None, " ", " "),
         ("", "", ""),

@@ -19,13 +19,13 @@ def test_rgb_pictures_are_not_copied() -> None:
     assert rgb(picture) is picture
 
 
-@pytest.mark.parametrize("size", [(40, 40), (160, 10), (10, 160), (1, 1)])
+@pytest.mark.parametrize("size", [(40, 40), (40, 700), (2000, 10), (1, 1)])
 def test_pictures_of_usual_shape_stay_as_they_are(size: tuple[int, int]) -> None:
     picture = noise(*size)
     assert shortened(picture, 16, 16, Image.Resampling.BICUBIC) is picture
 
 
-@pytest.mark.parametrize("size", [(3000, 1), (1, 2999), (701, 20), (20, 702), (1234, 37)])
+@pytest.mark.parametrize("size", [(3000, 1), (1, 2999), (1407, 7), (3, 702), (2410, 12)])
 @pytest.mark.parametrize(("side", "crop"), [(16, 16), (20, 15), (16, 20)])
 @pytest.mark.parametrize("resample", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
 def test_a_centre_crop_sees_the_same_of_a_very_long_picture(

@@ -178,9 +178,14 @@ class Abc:
 
 
 def words_of(item: Item) -> str | None:
-    """Return the instruction, a space and the text, as far as they are there and not empty; None for neither."""
+    """Return the instruction, white space and the text, as far as they are there and not empty; None for neither.
+
+    A space is added where neither brings white space of its own: MMEB's instructions end with it.
+    """
     parts = [part for part in (item.instruction, item.text) if part is not None]
-    return " ".join(part for part in parts if part) if parts else None
+    filled = [part for part in parts if part]
+    apart = len(filled) < 2 or filled[0][-1].isspace() or filled[1][0].isspace()
+    return ("" if apart else " ").join(filled) if parts else None
 
 
 def _saved_modules(pretrain: Adapter, dimension: int, where: Placement) -> SavedModules:

@@ -31,7 +31,7 @@ from mbench.models.identity import Identity
 from mbench.models.instructcir_prompt import CUT, DESCRIBE, MODIFY, PICTURE_PLACE, ChatTemplate, message_of
 from mbench.models.options import Args, Text
 from mbench.models.phi3_tokens import LlamaTokens
-from mbench.models.pictures import prepared, rgb
+from mbench.models.pictures import prepared
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,8 +42,6 @@ VERSION = 1
 DEFAULT_CHECKPOINT = "uta-smile/instructcir_llava_phi35_clip224_lp"
 DEFAULT_IMAGE_TOKEN = 32000
 """image_token_index of a config.json that does not tell it: the default of transformers' LLaVA."""
-USUAL_RATIO = 200
-"""Longer pictures are shortened before they are resized, which costs a rounding of some pixels and saves gigabytes."""
 
 
 class InstructCirArgs(Args):
@@ -135,7 +133,7 @@ class InstructCir:
 
         Transparency is dropped and EXIF orientation left alone, as the official code does.
         """
-        ready = [rgb(one) if _of_usual_shape(one) else prepared(one, self.processor) for one in pictures]
+        ready = [prepared(one, self.processor) for one in pictures]
         found: Tensor = self.processor(ready, return_tensors="pt")["pixel_values"]
         return found
 
@@ -169,7 +167,3 @@ class InstructCir:
                 f"{self.tokens.path.parent}/preprocessor_config.json: crop_size is {crop}, but the vision tower of "
                 f"config.json takes {side} x {side} pixels."
             )
-
-
-def _of_usual_shape(picture: Image) -> bool:
-    return max(picture.size) <= USUAL_RATIO * min(picture.size)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LONG_RATIO = 16
+LONG_RATIO = 200
+"""Pictures up to this ratio of their sides are never touched: resizing them whole takes some 30 megabytes."""
 
 
 def rgb(picture: Image) -> Image:

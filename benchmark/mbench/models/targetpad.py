@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbench.core.types import Vectors
-from mbench.models.pictures import LONG_RATIO, rgb, shortened
+from mbench.models.pictures import rgb, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 RATIO = 1.25
+BORDERED_RATIO = 16
 MOST_PIXELS = 16_000_000
 
 
@@ -33,7 +34,7 @@ def padded_view(picture: Image, side: int) -> Image:
     left, top = borders(picture.size)
     full = picture.width + 2 * left, picture.height + 2 * top
     size = resized(full, side)
-    if full[0] * full[1] > MOST_PIXELS and max(picture.size) > LONG_RATIO * min(picture.size):
+    if full[0] * full[1] > MOST_PIXELS and max(picture.size) > BORDERED_RATIO * min(picture.size):
         wide = picture.width > picture.height
         short = (size[0], picture.height) if wide else (picture.width, size[1])
         picture = picture.resize(short, Resampling.BICUBIC)
