@@ -33,10 +33,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A result of one model on one task, and the file that it came from as the site names it."""
+    """A result of one model on one task, and the file that it came from as the site names it.
+
+    `path` is that file where there is one: the evidence lies beside it.
+    """
 
     result: TaskResult
     where: str
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def collect(folders: Sequence[Source]) -> Collection:
         if reason:
             unofficial.append(Note(where, reason))
         elif isinstance(result, TaskResult):
-            entries.append(Entry(result, where))
+            entries.append(Entry(result, where, path))
     kept, replaced = _newest(entries)
     return Collection(kept, tuple(broken), (*unofficial, *replaced))
 
