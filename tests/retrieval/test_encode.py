@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from mbench.core.errors import EncodingError, ModelError
+from mbench.core.memory import is_out_of_memory
 from mbench.core.specs import ModelCard
 from mbench.core.types import ALL_NEEDS, Item, Role, Vectors
 from mbench.data.table import ArrowTable
-from mbench.retrieval.checks import encode_checked, is_out_of_memory
+from mbench.retrieval.checks import encode_checked
 from mbench.retrieval.encode import Tally, embed, plan
 from mbench.retrieval.store import Store
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mbench.core.errors import EncodingError, MbenchError, ModelError
+from mbench.core.memory import is_out_of_memory
 from mbench.core.types import Encoder, Item, Role, Vectors
 
 
@@ -45,18 +46,13 @@ def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -
     return (vectors / norms[:, None]).astype(np.float32)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception of any library means that memory ran out."""
-    return isinstance(error, MemoryError) or "out of memory" in f"{type(error).__name__} {error}".lower()
-
-
 def _called(encoder: Encoder, items: Sequence[Item], role: Role) -> npt.NDArray[np.floating]:
     try:
         return np.asarray(encoder.encode(items, role=role))
     except MbenchError:
         raise
     except (Exception, SystemExit) as error:
-        if is_out_of_memory(error) or type(error).__name__ == "OutOfMemoryError":
+        if is_out_of_memory(error):
             raise MemoryError(str(error)) from None
         raise ModelError(
             f"Model {encoder.card.id!r} raised {type(error).__name__} while encoding {role} items {items[0].id!r} to "

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from mbench.core.errors import UnsupportedModalityError
+from mbench.core.memory import peak_memory
 from mbench.core.results import Counts, Evidence, TaskRef, TaskResult
 from mbench.core.specs import TaskSpec
 from mbench.core.types import (
@@ -194,5 +195,5 @@ def _run_record(model: Loaded, settings: RunSettings, tally: Tally, clock: Clock
         "versions": provenance.versions(),
         "git": provenance.git_commit(),
         "machine": provenance.machine(),
-        "peak_memory_bytes": provenance.peak_memory(),
+        "peak_memory_bytes": peak_memory(),
     }
