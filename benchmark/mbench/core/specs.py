@@ -217,13 +217,18 @@ class GroupSpec(Strict):
 
 
 class ModelCard(Strict):
-    """What is known about a model. `parameters` counts all weights; `training_datasets` marks contaminated scores."""
+    """What is known about a model. `parameters` counts all weights; `training_datasets` marks contaminated scores.
+
+    `roles_differ`: whether an item without instruction has another vector as a query than as a candidate.
+    """
 
     id: str
     title: str = ""
     description: str = ""
     modalities: list[Modality]
     uses_instructions: bool
+    roles_differ: bool | None = None
+    exif_orientation: Literal["ignored", "applied"] = "ignored"
     dimension: int | None = Field(default=None, ge=1)
     similarity: Literal["cosine", "dot"] = "cosine"
     parameters: int | None = Field(default=None, ge=0)

@@ -142,6 +142,7 @@ class OneSense:
             "description": f"{card.id} that sees the {self.sense} of an item and nothing else.",
             "modalities": ["text", "image", "image+text"],
             "uses_instructions": card.uses_instructions and self.sense == "text",
+            "roles_differ": None,
         }
         return card.model_copy(update=changed)
 
