@@ -15,8 +15,9 @@ from mbench.data.catalog import Catalog, Task
 from mbench.data.loading import load
 from mbench.models.baselines import Constant, Oracle, Random
 from mbench.retrieval.store import Store
+from mbench.run.model import Loaded
 from mbench.run.settings import RunSettings
-from mbench.run.task import Loaded, evaluate
+from mbench.run.task import evaluate
 
 EMOJI = Catalog.read().tasks(["emoji"])
 SIGMAS = 4.0

@@ -12,7 +12,8 @@ from mbench.core.types import EvalData, Item, Judgments, LoadOptions, Rendering,
 from mbench.data.table import ArrowTable
 from mbench.retrieval.encode import Tally
 from mbench.retrieval.store import Store
-from mbench.run.task import Loaded, query_vectors
+from mbench.run.model import Loaded
+from mbench.run.steps import query_vectors
 
 VECTORS = {"a and b": [3.0, 0.0], "b and a": [0.0, 0.5]}
 

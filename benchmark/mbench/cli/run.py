@@ -167,7 +167,7 @@ def _as_json(outcomes: list[Outcome]) -> dict[str, Any]:
 def _dry(job: Job, as_json: bool, quiet: bool) -> int:
     from mbench.cli.console import ConsoleReporter, estimates_table, print_table
     from mbench.run.dry import estimate
-    from mbench.run.suite import loaded
+    from mbench.run.model import loaded
 
     estimates = []
     for name in job.models:

@@ -12,30 +12,34 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from mbench.core.errors import DataError
+from mbench.core.extras import Ablations, Control, Point, Stability
 from mbench.core.files import read_json, write_atomically, write_json
 from mbench.core.specs import ModelCard
 from mbench.core.types import MAIN_POOL, Floats, ItemTable, Rankings
+from mbench.core.values import Record, Value
+
+__all__ = [
+    "Counts",
+    "Evidence",
+    "GroupResult",
+    "ModelRef",
+    "Record",
+    "TaskRef",
+    "TaskResult",
+    "Value",
+    "read_result",
+    "result_folder",
+    "safe_name",
+    "write_result",
+]
 
 SCHEMA_VERSION: Literal[1] = 1
 RANKINGS, SCORES = ".ranking.parquet", ".queries.parquet"
-
-
-class Record(BaseModel):
-    """Base of what is read back from result files: no unknown keys, no NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Value(Record):
-    """A score as a fraction: the mean over `n` judged queries (tasks, in a group), with its 95% interval."""
-
-    value: float
-    n: int = Field(ge=1)
-    low: float | None = None
-    high: float | None = None
+EXTRAS = ("ablations", "control", "curves", "stability")
+"""What a result holds only where a run was asked for it."""
 
 
 class TaskRef(Record):
@@ -70,7 +74,7 @@ class TaskResult(Record):
 
     `partial` marks results of --limit or of a smaller pool than the official one, `variant` those that leave the task's
     protocol (other instructions): no leaderboard takes either. Without `labels_public` there are no metrics: the
-    benchmark's server has the labels.
+    benchmark's server has the labels. `curves` holds the scores of shortened and quantised embeddings.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -80,10 +84,19 @@ class TaskResult(Record):
     variant: str = ""
     labels_public: bool = True
     metrics: dict[str, Value]
-    slices: dict[str, dict[str, dict[str, Value]]] = {}
+    slices: dict[str, dict[str, dict[str, Value]]] = Field(default_factory=dict)
     counts: Counts
-    diagnostics: dict[str, JsonValue] = {}
-    run: dict[str, JsonValue] = {}
+    diagnostics: dict[str, JsonValue] = Field(default_factory=dict)
+    run: dict[str, JsonValue] = Field(default_factory=dict)
+    ablations: Ablations | None = None
+    control: Control | None = None
+    curves: list[Point] | None = None
+    stability: Stability | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_extras(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        return {key: value for key, value in written.items() if key not in EXTRAS or value is not None}
 
 
 class GroupResult(Record):

@@ -11,8 +11,9 @@ from mbench.core.types import ItemTable, Role, Rows
 from mbench.data.catalog import Task
 from mbench.retrieval.checks import encode_checked
 from mbench.retrieval.encode import plan
+from mbench.run.model import Loaded
 from mbench.run.settings import RunSettings
-from mbench.run.task import Loaded, prepared, renderings_of
+from mbench.run.steps import prepared, renderings_of
 
 SAMPLE = 16
 BYTES_PER_NUMBER = 4

@@ -9,9 +9,9 @@ from mbench.core.files import read_json
 from mbench.core.results import RANKINGS, SCORES, ModelRef, TaskResult, read_result
 from mbench.data.catalog import Task
 from mbench.data.loading import unpinned
+from mbench.run.model import Loaded
 from mbench.run.provenance import model_ref, shares_cache
 from mbench.run.settings import RunSettings
-from mbench.run.task import Loaded
 
 
 def existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> TaskResult | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,16 +16,16 @@ from mbench.core.results import (
     result_folder,
     write_result,
 )
-from mbench.core.types import LoadOptions, Role
+from mbench.core.types import LoadOptions
 from mbench.data.catalog import Catalog, Group, Task
 from mbench.data.download import ensure
-from mbench.models.catalog import load_model
 from mbench.retrieval.encode import Watch
-from mbench.retrieval.store import Store
 from mbench.run.keeping import drop_stale_groups, existing
-from mbench.run.provenance import model_ref, shares_cache
+from mbench.run.model import Loaded, loaded
+from mbench.run.provenance import model_ref
 from mbench.run.settings import RunSettings
-from mbench.run.task import Loaded, check_modalities, evaluate
+from mbench.run.steps import check_modalities
+from mbench.run.task import evaluate
 from mbench.scoring.aggregate import aggregate
 
 
@@ -81,15 +81,6 @@ def run(
         mine += [_told(reporter, one) for group in groups if (one := _grouped(model, group, catalog, mine, settings))]
         outcomes += mine
     return outcomes
-
-
-def loaded(name: str, options: LoadOptions, settings: RunSettings, note: Callable[[str], None]) -> Loaded:
-    """Load a model and open its stores of embeddings. Raises ModelError or UserError."""
-    encoder = load_model(name, options)
-    fingerprint = model_ref(encoder, options).fingerprint
-    cache = settings.cache if shares_cache(encoder) else None
-    roles: tuple[Role, ...] = ("query", "candidate")
-    return Loaded(encoder, options, {role: Store(cache, fingerprint, role, note) for role in roles})
 
 
 def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -> Outcome:

@@ -1,0 +1,53 @@
+"""A model that is ready to embed, with the embeddings that it computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mbench.core.types import Encoder, LoadOptions, Role
+from mbench.models.catalog import load_model
+from mbench.retrieval.store import Store
+from mbench.run.provenance import model_ref, shares_cache
+from mbench.run.settings import RunSettings
+
+Note = Callable[[str], None]
+
+
+def _ignored(message: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready, the options it was loaded with, and its stores of embeddings by role.
+
+    `name` is what the user called it, to load it once more; `cache` is where its stores lie (None: in memory only), and
+    `note` is told what is wrong with them.
+    """
+
+    encoder: Encoder
+    options: LoadOptions
+    stores: Mapping[Role, Store]
+    name: str = ""
+    cache: Path | None = None
+    note: Note = _ignored
+
+    def seen_through(self, wrapper: Encoder) -> Loaded:
+        """Return the same model as `wrapper` shows things to it, with stores of its own."""
+        return replace(self, encoder=wrapper, stores=_stores(wrapper, self.options, self.cache, self.note))
+
+
+def loaded(name: str, options: LoadOptions, settings: RunSettings, note: Note) -> Loaded:
+    """Load a model and open its stores of embeddings. Raises ModelError or UserError."""
+    encoder = load_model(name, options)
+    stores = _stores(encoder, options, settings.cache, note)
+    return Loaded(encoder, options, stores, name, settings.cache, note)
+
+
+def _stores(encoder: Encoder, options: LoadOptions, cache: Path | None, note: Note) -> dict[Role, Store]:
+    fingerprint = model_ref(encoder, options).fingerprint
+    trusted = cache if shares_cache(encoder) else None
+    roles: tuple[Role, ...] = ("query", "candidate")
+    return {role: Store(trusted, fingerprint, role, note) for role in roles}
