@@ -101,9 +101,8 @@ def _p_values(units: Floats, first: Rows, second: Rows, seed: int) -> Floats:
 
 def _step(units: Floats) -> float:
     """Return the smallest step between two values: sums under other signs are at least twice as far apart."""
-    return (
-        float(np.diff(np.unique(np.round(units, DECIMALS))).min(initial=np.inf, where=True)) if np.ptp(units) else 0.0
-    )
+    steps = np.diff(np.unique(np.round(units, DECIMALS)))
+    return float(steps.min()) if len(steps) else 0.0
 
 
 def _ranked(means: Floats, better: Flags) -> list[Ranked]:
