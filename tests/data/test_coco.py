@@ -59,6 +59,12 @@ def test_the_other_direction_asks_by_captions(tmp_path: Path) -> None:
     assert right(data) == [["391895"], ["391895"], ["60623"]]
 
 
+def test_captions_of_one_picture_count_as_independent_queries(tmp_path: Path) -> None:
+    asked_by_captions = coco(tmp_path, "coco-t2i").judgments.groups
+    assert asked_by_captions is not None and asked_by_captions.tolist() == [0, 0, 1]
+    assert coco(tmp_path).judgments.groups is None
+
+
 def test_a_picture_counts_as_found_by_any_of_its_captions(tmp_path: Path) -> None:
     """The papers' Recall@k. By hand: 391895 has its second caption in place 1, 60623 its only one in place 2."""
     data = coco(tmp_path)

@@ -19,7 +19,7 @@ from mbench.core.errors import DataError, listed
 from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments
 from mbench.data.image_folders import SpreadImages
-from mbench.data.judging import sets_of
+from mbench.data.judging import groups_of, sets_of
 from mbench.data.loading import SourceFiles
 from mbench.data.rows import read_row
 from mbench.data.table import ArrowTable
@@ -60,7 +60,8 @@ class Captions:
 
 def load(spec: TaskSpec, files: SourceFiles) -> EvalData:
     """Read one direction. Picture ids are those of the data set (COCO: the integer as text, Flickr30K: the file's
-    name), caption ids COCO's own, or `<file name>#<place>` as in Flickr30K's token file.
+    name), caption ids COCO's own, or `<file name>#<place>` as in Flickr30K's token file. Captions of one picture belong
+    together as queries: a picture that is hard to find is so by all of them.
 
     Raises SpecError for wrong options and DataError, with file and row or line, for wrong files.
     """
@@ -80,7 +81,9 @@ def load(spec: TaskSpec, files: SourceFiles) -> EvalData:
     )
     queries, corpus = (pictures, texts) if to_text else (texts, pictures)
     answers = pa.array(_of_pictures(data) if to_text else _of_captions(data), pa.list_(pa.string()))
-    return EvalData(queries, corpus, Judgments({"relevant": sets_of(answers, queries, corpus, "captions")}))
+    labels = {"relevant": sets_of(answers, queries, corpus, "captions")}
+    together = None if to_text else groups_of(pa.array([one.picture for one in data.captions], pa.string()))
+    return EvalData(queries, corpus, Judgments(labels, groups=together))
 
 
 def read_coco(path: Path) -> Captions:
