@@ -1,0 +1,18 @@
+"""Submissions: folders with a model's card, its results and the evidence behind every number.
+
+`inspect` reads one safely and computes nothing; `check` recomputes all that the data at hand allow. Both only read
+data: no file of a submission is imported, unpickled or followed out of its folder.
+"""
+
+from mbench.publish.submission.inspecting import inspect
+from mbench.publish.submission.records import (
+    Averaged,
+    Finding,
+    Inspected,
+    Report,
+    ServerAnswer,
+    Submitted,
+    TaskReport,
+)
+
+__all__ = ["Averaged", "Finding", "Inspected", "Report", "ServerAnswer", "Submitted", "TaskReport", "inspect"]
