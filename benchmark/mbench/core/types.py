@@ -22,6 +22,7 @@ Role = Literal["query", "candidate"]
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
+Keys = npt.NDArray[np.uint8]
 
 MAIN_POOL = "main"
 """Key of the ranking that a task's plain metrics are computed on: the corpus, or the gallery where a task has one."""
@@ -49,8 +50,8 @@ class ItemTable(Protocol):
     def items(self, rows: Rows, *, images: bool = True) -> list[Item]:
         """Return the items of `rows`; pictures are decoded only with `images`. Raises ImageError."""
 
-    def content_keys(self, rows: Rows, needs: frozenset[str]) -> list[bytes]:
-        """Return a digest for each row over the fields in `needs` (id, text, image): equal contents, equal digests."""
+    def content_keys(self, rows: Rows, needs: frozenset[str]) -> Keys:
+        """Return [len(rows), 16], digests of the fields in `needs` (id, text, image): equal contents, equal digests."""
 
     def costs(self, rows: Rows) -> Floats:
         """Return a number for each row that grows with the work of encoding it (pixels, characters)."""
@@ -214,8 +215,9 @@ ALL_NEEDS = frozenset({"text", "image"})
 
 
 class Encoder(Protocol):
-    """What an adapter offers. Two optional attributes tell more:
+    """What an adapter offers; one that only looks vectors up also offers `Lookup` (core/lookup.py).
 
+    Two optional attributes tell more:
     `needs` (default text and image): the fields of an item that the embedding depends on; without "image" no picture is
     opened, and with "id" (precomputed embeddings) nothing is shared between items of equal content.
     `identity` (default empty): a mapping of all that can change an embedding besides the card (hash of the weights,

@@ -1,10 +1,19 @@
-"""Ids for candidates that a data set gives none: made of their content, so that no order of a file shows in them."""
+"""Contents as short digests: ids for candidates that a data set gives none, and keys by which embeddings are kept."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mbench.core.types import Keys
 
 SEPARATOR = "\x1f"
+KEY_BYTES = 16
+_BYTES = pa.large_binary()
 
 
 def content_id(*parts: str) -> str:
@@ -14,3 +23,29 @@ def content_id(*parts: str) -> str:
     first one for the right answer, is worth nothing.
     """
     return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()[:16]
+
+
+def keys_of(names: Sequence[str], columns: Sequence[pa.Array]) -> Keys:
+    """Return uint8 [n, 16], the blake2b digest of each row of the columns called `names`: text, bytes or null.
+
+    Equal rows have equal keys. Every value is framed by its length, so that no two rows run together to the same bytes.
+    """
+    start = pa.scalar(",".join(names).encode(), _BYTES)
+    rows = pc.binary_join_element_wise(start, *map(_framed, columns), pa.scalar(b"", _BYTES))
+    digests = [hashlib.blake2b(row, digest_size=KEY_BYTES).digest() for row in rows.to_pylist()]
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), KEY_BYTES)
+
+
+def digested(references: pa.Array, digest: Callable[[str], bytes]) -> pa.Array:
+    """Return the digest of what each reference stands for, null for a null; each reference is looked up once."""
+    coded = references.dictionary_encode()
+    digests = pa.array([digest(one) for one in coded.dictionary.to_pylist()], _BYTES)
+    return digests.take(coded.indices)
+
+
+def _framed(values: pa.Array) -> pa.Array:
+    """Return `length:bytes` for each value, and `-` for a null."""
+    values = values.cast(_BYTES)
+    lengths = pc.binary_length(values).cast(pa.string()).cast(_BYTES)
+    framed = pc.binary_join_element_wise(lengths, values, pa.scalar(b":", _BYTES))
+    return pc.fill_null(framed, pa.scalar(b"-", _BYTES))

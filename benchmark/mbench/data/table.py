@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mbench.core.errors import DataError, ImageError, listed
-from mbench.core.types import Floats, Item, ItemTable, Rows
+from mbench.core.types import Floats, Item, ItemTable, Keys, Rows
+from mbench.data.content import KEY_BYTES, digested, keys_of
 from mbench.data.images import ImageSource
 
 CORE = ("id", "text", "instruction", "image")
@@ -21,6 +21,8 @@ NEEDS = {"id": ("id",), "text": ("text", "instruction"), "image": ("image",)}
 
 CHARACTERS_A_TOKEN = 4
 PIXELS_A_TOKEN = 14 * 14
+AT_ONCE = 1 << 16
+"""Rows that may be Python objects at the same time."""
 _LARGE = 2**31 - 1
 
 
@@ -69,26 +71,29 @@ class ArrowTable:
             for key, text, instruction, image in zip(*values, strict=True)
         ]
 
-    def content_keys(self, rows: Rows, needs: frozenset[str]) -> list[bytes]:
-        """Return 16 bytes for each row over the fields in `needs` (id, text, image): equal contents, equal bytes.
+    def content_keys(self, rows: Rows, needs: frozenset[str]) -> Keys:
+        """Return uint8 [len(rows), 16], digests of the fields in `needs` (id, text, image): equal contents, equal keys.
 
         `text` covers the instruction. A picture counts by its content, not by its name. Raises ImageError.
         """
         names = [column for need in sorted(needs) for column in NEEDS[need]]
-        start = hashlib.blake2b(",".join(names).encode(), digest_size=16)
-        columns = [self._contents(name, rows) for name in names]
-        return [_digest(start.copy(), one) for one in zip(*columns, strict=True)]
+        keys = np.empty((len(rows), KEY_BYTES), dtype=np.uint8)
+        for part in _parts(len(rows)):
+            keys[part] = keys_of(names, [self._contents(name, rows[part]) for name in names])
+        return keys
 
     def costs(self, rows: Rows) -> Floats:
         """Return [len(rows)] roughly the tokens that a transformer makes of each row: text, instruction and picture."""
         total = np.zeros(len(rows), dtype=np.float64)
-        for name in ("text", "instruction"):
-            if name in self.columns.column_names:
-                lengths = pc.fill_null(pc.utf8_length(self._taken(name, rows)), 0)
-                total += lengths.to_numpy(zero_copy_only=False) / CHARACTERS_A_TOKEN
-        if self.pictures is not None:
-            pixels = (self.pictures.pixels(one) if one is not None else 0 for one in self._values("image", rows))
-            total += np.fromiter(pixels, dtype=np.float64, count=len(rows)) / PIXELS_A_TOKEN
+        for part in _parts(len(rows)):
+            for name in ("text", "instruction"):
+                if name in self.columns.column_names:
+                    lengths = pc.fill_null(pc.utf8_length(self._taken(name, rows[part])), 0)
+                    total[part] += lengths.to_numpy(zero_copy_only=False) / CHARACTERS_A_TOKEN
+            if self.pictures is not None:
+                named = self._values("image", rows[part])
+                pixels = [self.pictures.pixels(one) if one is not None else 0 for one in named]
+                total[part] += np.array(pixels, dtype=np.float64) / PIXELS_A_TOKEN
         return total
 
     def tie_ranks(self) -> Rows:
@@ -204,11 +209,11 @@ class ArrowTable:
     def _open(self, reference: str | None) -> Any:
         return None if reference is None or self.pictures is None else self.pictures.open(reference)
 
-    def _contents(self, name: str, rows: Rows) -> list[bytes | None]:
-        values = self._values(name, rows)
-        if name == "image" and self.pictures is not None:
-            return [None if one is None else self.pictures.digest(one) for one in values]
-        return [None if one is None else str(one).encode() for one in values]
+    def _contents(self, name: str, rows: Rows) -> pa.Array:
+        if name not in self.columns.column_names:
+            return pa.nulls(len(rows))
+        values = self._taken(name, rows)
+        return digested(values, self.pictures.digest) if name == "image" and self.pictures is not None else values
 
 
 def lookup(table: ItemTable, ids: Sequence[str] | pa.Array) -> Rows:
@@ -217,11 +222,9 @@ def lookup(table: ItemTable, ids: Sequence[str] | pa.Array) -> Rows:
     return whole.lookup(ids)
 
 
-def _digest(state: Any, parts: Iterable[bytes | None]) -> bytes:
-    for part in parts:
-        state.update(b"-" if part is None else b"%d:" % len(part))
-        state.update(part or b"")
-    return bytes(state.digest())
+def _parts(count: int) -> Iterator[slice]:
+    """Yield slices that cover `count` rows, so few at a time that they may become Python objects."""
+    return (slice(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE))
 
 
 def _whole(table: pa.Table, name: str, where: str) -> pa.Array:

@@ -86,10 +86,14 @@ class Precomputed:
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
         """Return the file's vectors [n, d] as float32. Raises ModelError for ids that the file lacks."""
-        rows = self.require([item.id for item in items], role)
+        rows = self.stored_rows([item.id for item in items], role)
         return np.asarray(self.tables[role].vectors[rows], dtype=np.float32)
 
-    def require(self, ids: Sequence[str], role: Role) -> Rows:
+    def stored_vectors(self, role: Role) -> npt.NDArray[np.floating]:
+        """Return all vectors of a role [m, d] as the file has them, mapped from it where it is not compressed."""
+        return self.tables[role].vectors
+
+    def stored_rows(self, ids: Sequence[str], role: Role) -> Rows:
         """Return the row of each id. Raises ModelError that counts and names those that the file lacks."""
         rows = self.tables[role].rows(ids)
         lacking = [one for one, row in zip(ids, rows, strict=True) if row < 0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from mbench.core.errors import EncodingError, MbenchError, ModelError
 from mbench.core.memory import is_out_of_memory
+from mbench.core.specs import ModelCard
 from mbench.core.types import Encoder, Item, Role, Vectors
 
 
@@ -28,13 +29,24 @@ def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role, *, keep_
             f"Model {name!r} returned {vectors.dtype} {list(vectors.shape)} for {len(items)} {role} items; expected "
             f"float32 [{len(items)}, dimension]."
         )
-    vectors = vectors.astype(np.float32, copy=False)
+    return checked(vectors, encoder.card, lambda row: items[row].id, keep_zeros=keep_zeros)
+
+
+def checked(
+    vectors: npt.NDArray[np.floating], card: ModelCard, id_of: Callable[[int], str], *, keep_zeros: bool = False
+) -> Vectors:
+    """Return vectors [n, d] as float32, normalised for a cosine model; `id_of` tells the id of a row for messages.
+
+    Raises EncodingError for NaN, infinity and, without `keep_zeros`, zero vectors.
+    """
+    with np.errstate(over="ignore"):
+        vectors = vectors.astype(np.float32, copy=False)
     norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-    _refuse(~np.isfinite(norms), "NaN or infinity", name, items)
+    _refuse(~np.isfinite(norms), "NaN or infinity", card.id, id_of)
     if keep_zeros:
         norms = np.where(norms == 0, 1.0, norms)
-    _refuse(norms == 0, "a zero vector", name, items)
-    if encoder.card.similarity == "dot":
+    _refuse(norms == 0, "a zero vector", card.id, id_of)
+    if card.similarity == "dot":
         return vectors
     return normalised(vectors, norms)
 
@@ -60,9 +72,9 @@ def _called(encoder: Encoder, items: Sequence[Item], role: Role) -> npt.NDArray[
         ) from error
 
 
-def _refuse(bad: npt.NDArray[np.bool_], what: str, name: str, items: Sequence[Item]) -> None:
+def _refuse(bad: npt.NDArray[np.bool_], what: str, name: str, id_of: Callable[[int], str]) -> None:
     if bad.any():
         raise EncodingError(
-            f"Model {name!r} returned {what} for {int(bad.sum())} of {len(items)} items, first "
-            f"{items[int(np.argmax(bad))].id!r}. Nothing was scored; check the adapter, its dtype and that item."
+            f"Model {name!r} returned {what} for {int(bad.sum())} of {len(bad)} items, first "
+            f"{id_of(int(np.argmax(bad)))!r}. Nothing was scored; check the adapter, its dtype and that item."
         )

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from mbench.core.errors import EncodingError, ModelError
-from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, Vectors, needs_of
+from mbench.core.lookup import Lookup
+from mbench.core.types import Encoder, Item, ItemTable, Keys, Role, Rows, Vectors, needs_of
+from mbench.retrieval.assembly import Assembly, Pending
 from mbench.retrieval.checks import encode_checked
+from mbench.retrieval.keys import Located, distinct
+from mbench.retrieval.passing import passed_on
+from mbench.retrieval.space import Space
 from mbench.retrieval.store import Store
 
 DEFAULT_BATCH = 64
-SHARD_ROWS = 4096
+KEY_BYTES = 16
 BATCHES_AHEAD = 2
 
 
@@ -33,13 +39,14 @@ class Watch(Protocol):
 class Plan:
     """What encoding a table takes: `first` [n_u] rows of distinct contents, `place` [n] each row's content among them.
 
-    `todo` are the positions in `first` that the store lacks, the costly ones first; `keys` are empty when nothing is
-    shared because the embedding depends on the item's id.
+    `keys` [n_u, 16] and `stored` [n_u] say where the store has them; both are empty when nothing is shared because the
+    embedding depends on the item's id. `todo` are the positions in `first` that the store lacks, the costly ones first.
     """
 
     first: Rows
     place: Rows
-    keys: list[bytes]
+    keys: Keys
+    stored: Located
     todo: Rows
 
 
@@ -59,67 +66,73 @@ def plan(encoder: Encoder, table: ItemTable, store: Store | None) -> Plan:
     rows = np.arange(len(table), dtype=np.int64)
     needs = needs_of(encoder)
     if "id" in needs:
-        return Plan(rows, rows, [], rows)
-    place_of: dict[bytes, int] = {}
-    digests = table.content_keys(rows, needs) if needs else [bytes(16)] * len(rows)
-    place = np.fromiter((place_of.setdefault(key, len(place_of)) for key in digests), np.int64, len(digests))
-    first = np.unique(place, return_index=True)[1].astype(np.int64)
-    keys = list(place_of)
-    lacking = [i for i, key in enumerate(keys) if store is None or key not in store]
-    todo = np.asarray(lacking, dtype=np.int64)
-    costly_first = np.argsort(-table.costs(first[todo]), kind="stable")
-    return Plan(first, place, keys, todo[costly_first])
+        return Plan(rows, rows, np.zeros((0, KEY_BYTES), dtype=np.uint8), Located.nowhere(0), rows)
+    keys = table.content_keys(rows, needs) if needs else np.zeros((len(rows), KEY_BYTES), dtype=np.uint8)
+    found = distinct(keys)
+    keys = keys if found.first is found.place else keys[found.first]
+    stored = Located.nowhere(len(keys)) if store is None else store.find(keys)
+    todo = _costly_first(table, found.first, stored.shards < 0)
+    return Plan(found.first, found.place, keys, stored, todo)
 
 
 def embed(
-    encoder: Encoder, table: ItemTable, role: Role, tally: Tally, watch: Watch, store: Store | None = None
+    encoder: Encoder,
+    table: ItemTable,
+    role: Role,
+    tally: Tally,
+    watch: Watch,
+    store: Store | None = None,
+    memory: int | None = None,
 ) -> Vectors:
     """Return float32 [len(table), d]: normalised for a cosine model, as the adapter gave them for a dot-product one.
 
-    Running out of memory halves `tally.batch_size` and goes on. What was finished before an interruption is in the
-    store. Raises EncodingError for embeddings that cannot be scored, ModelError when the adapter raises.
+    Candidates that are looked up (core/lookup.py) stay float16 where they are. An array that would take more than its
+    share of `memory` bytes (default: the machine's) is mapped from a file that nobody has to remove. Running out of
+    memory halves `tally.batch_size` and goes on. What was finished before an interruption is in the store.
+
+    Raises EncodingError for embeddings that cannot be scored, ModelError when the adapter raises, OutputError when the
+    disk is full.
     """
+    space = Space(memory, None if store is None else store.cache)
+    if isinstance(encoder, Lookup):
+        watch.start(f"{role}s", 0)
+        tally.encoded += len(table)
+        return passed_on(encoder, encoder.card, table, role, space)
     work = plan(encoder, table, store)
+    vectors = Assembly(len(work.first), space, encoder.card.id)
+    pending = None
+    if store is not None and len(work.keys):
+        work = replace(work, todo=_reused(store, table, work, vectors))
+        tally.width = tally.width or vectors.width
+        pending = Pending(store, work.keys)
     watch.start(f"{role}s", len(work.todo))
-    parts: list[tuple[Rows, Vectors]] = []
-    saved = 0
     try:
         for places, items in _batches(encoder, table, work, tally):
-            parts.append((places, encode_backing_off(encoder, items, role, tally)))
+            fresh = encode_backing_off(encoder, items, role, tally)
+            vectors.put(places, fresh)
+            if pending is not None:
+                pending.add(places, fresh)
             watch.advance(len(items))
-            if sum(len(p) for p, _ in parts[saved:]) >= SHARD_ROWS:
-                saved = _save(work, parts, saved, store)
     finally:
-        _save(work, parts, saved, store)
+        if pending is not None:
+            pending.save()
     tally.encoded += len(work.todo)
     tally.reused += len(work.first) - len(work.todo)
-    return _assembled(work, parts, store, encoder.card.id)[work.place]
+    return vectors.rows(work.place)
 
 
-def _assembled(work: Plan, parts: list[tuple[Rows, Vectors]], store: Store | None, name: str) -> Vectors:
-    """Put the fresh vectors and the stored ones into one array [n_u, d]."""
-    fresh = {int(place) for places, _ in parts for place in places}
-    stored = [(place, store[key]) for place, key in enumerate(work.keys) if store and place not in fresh]
-    widths = {vectors.shape[1] for _, vectors in parts} | {len(vector) for _, vector in stored}
-    if len(widths) > 1:
-        raise EncodingError(
-            f"Model {name!r} returned vectors of different dimensions: {', '.join(map(str, sorted(widths)))}; "
-            "all embeddings of one model must have the same."
-        )
-    vectors = np.zeros((len(work.first), widths.pop() if widths else 0), dtype=np.float32)
-    for places, values in parts:
-        vectors[places] = values
-    for place, value in stored:
-        vectors[place] = value
-    return vectors
+def _reused(store: Store, table: ItemTable, work: Plan, vectors: Assembly) -> Rows:
+    """Fill in what is stored; return what is left to do, the costly ones first, damaged shards included."""
+    lacking = np.ones(len(work.first), dtype=bool)
+    for places, stored in store.read(work.stored):
+        vectors.put(places, stored)
+        lacking[places] = False
+    return work.todo if lacking.sum() == len(work.todo) else _costly_first(table, work.first, lacking)
 
 
-def _save(work: Plan, parts: list[tuple[Rows, Vectors]], start: int, store: Store | None) -> int:
-    """Store the parts from `start` on as one shard; return how many parts are stored now."""
-    if store is not None and work.keys and len(parts) > start:
-        keys = [work.keys[place] for places, _ in parts[start:] for place in places]
-        store.add(keys, np.concatenate([vectors for _, vectors in parts[start:]]))
-    return len(parts)
+def _costly_first(table: ItemTable, first: Rows, lacking: npt.NDArray[np.bool_]) -> Rows:
+    todo = np.flatnonzero(lacking)
+    return todo[np.argsort(-table.costs(first[todo]), kind="stable")]
 
 
 def _batches(encoder: Encoder, table: ItemTable, work: Plan, tally: Tally) -> Iterator[tuple[Rows, list[Item]]]:

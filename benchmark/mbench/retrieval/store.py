@@ -1,99 +1,118 @@
-"""Embeddings that were computed once: append-only shards of (content key, vector), kept per model and role.
+"""Embeddings that were computed once: append-only shards, found by content key, kept per model and role.
 
-`<cache>/<model fingerprint>/<role>/<number>.safetensors` holds `keys` uint8 [n, length], `vectors` float32 [n, d] and a
-checksum over both. A shard appears whole or not at all; one that is damaged is set aside and its contents are encoded
-again. Several processes may add shards at the same time: their names never collide.
+    <cache>/<model fingerprint>/model.json               which model that is
+    <cache>/<model fingerprint>/<role>/<name>.safetensors   a shard (retrieval/shards.py)
+    <cache>/<model fingerprint>/<role>/used               its time of change tells when vectors were last asked for
+
+Only the keys are held in memory. A shard that is damaged or gone is set aside and its contents are encoded again.
+Several processes may add shards at the same time: their names never collide, and each sees what the others finished.
 """
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import JsonValue
 
-from mbench.core.errors import OutputError
-from mbench.core.files import write_atomically
-from mbench.core.types import Role, Vectors
+from mbench.core.files import write_json
+from mbench.core.types import Keys, Role, Rows, Vectors
+from mbench.retrieval.keys import KeyIndex, Located
+from mbench.retrieval.shards import ENDING, MemoryShard, Shard, ShardError, write_shard
 
-Keys = npt.NDArray[np.uint8]
+MODEL, USED, DAMAGED = "model.json", "used", ".damaged"
 
 
 class Store:
     """The stored vectors of one model in one role, in memory only when `cache` is None.
 
-    `warn` is told of every shard that had to be set aside.
+    `warn` is told of every shard that had to be set aside; `model` is what `mbench cache ls` shows of the model.
     """
 
-    def __init__(self, cache: Path | None, fingerprint: str, role: Role, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        cache: Path | None,
+        fingerprint: str,
+        role: Role,
+        warn: Callable[[str], None],
+        model: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        self.cache = cache
         self.folder = None if cache is None else cache / fingerprint / role
-        self._warn = warn
-        self._vectors: dict[bytes, Vectors] = {}
-        self._read()
+        self._warn, self._model = warn, model
+        self._shards: list[Shard | MemoryShard] = []
+        self._names: set[str] = set()
+        self._new: list[tuple[int, Keys]] = []
+        self._index = KeyIndex()
 
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._vectors
+    def find(self, keys: Keys) -> Located:
+        """Return where the vectors of `keys` [n, length] lie, those that other processes stored meanwhile included."""
+        self._look_again()
+        if self._new:
+            numbers, added = zip(*self._new, strict=True)
+            self._index.add(list(numbers), list(added))
+            self._new = []
+        found = self._index.find(keys)
+        if (found.shards >= 0).any():
+            self._touch()
+        return found
 
-    def __getitem__(self, key: bytes) -> Vectors:
-        return self._vectors[key]
+    def read(self, found: Located) -> Iterator[tuple[Rows, Vectors]]:
+        """Yield positions in `found` and their vectors, shard by shard; those of damaged shards are left out."""
+        order = np.argsort(found.shards, kind="stable")
+        numbers, starts = np.unique(found.shards[order], return_index=True)
+        for number, places in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+            if number < 0:
+                continue
+            shard = self._shards[number]
+            try:
+                yield places, shard.vectors(found.rows[places])
+            except ShardError as error:
+                self._index.drop(number)
+                if isinstance(shard, Shard):
+                    self._set_aside(shard.path, error)
 
-    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Write one shard of new vectors and remember them. Raises OutputError when the cache cannot be written."""
-        if self.folder is not None:
-            _write_shard(self.folder, keys, vectors)
-        self._vectors.update(zip(keys, vectors, strict=True))
+    def add(self, keys: Keys, vectors: Vectors) -> None:
+        """Keep new vectors [n, d] as one shard. Raises OutputError when the cache cannot be written."""
+        if self.folder is None:
+            shard: Shard | MemoryShard = MemoryShard(np.ascontiguousarray(vectors))
+        else:
+            self._describe(self.folder.parent / MODEL)
+            shard = Shard.open(write_shard(self.folder, keys, vectors))
+            self._names.add(shard.path.name)
+            self._touch()
+        self._new.append((len(self._shards), keys))
+        self._shards.append(shard)
 
-    def _read(self) -> None:
+    def _look_again(self) -> None:
+        """Take up the shards that appeared since the last look."""
         if self.folder is None or not self.folder.is_dir():
             return
-        for path in sorted(self.folder.glob("*.safetensors")):
-            loaded = _read_shard(path)
-            if loaded is None:
-                self._warn(f"{path}: damaged shard of embeddings, set aside; its items are encoded again.")
-                _set_aside(path)
+        for path in sorted(self.folder.glob(f"*{ENDING}")):
+            if path.name in self._names or path.name.startswith("."):
                 continue
-            keys, vectors = loaded
-            self._vectors.update((key.tobytes(), vector) for key, vector in zip(keys, vectors, strict=True))
+            self._names.add(path.name)
+            try:
+                shard = Shard.open(path)
+                keys = shard.keys()
+            except ShardError as error:
+                self._set_aside(path, error)
+                continue
+            self._new.append((len(self._shards), keys))
+            self._shards.append(shard)
 
+    def _set_aside(self, path: Path, error: ShardError) -> None:
+        self._warn(f"{path}: damaged shard of embeddings, set aside: {error}. Its items are encoded again.")
+        with suppress(OSError):
+            path.rename(path.with_suffix(DAMAGED))
 
-def _write_shard(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
-    from safetensors.numpy import save_file
+    def _describe(self, path: Path) -> None:
+        if self._model is not None and not path.exists():
+            write_json(path, dict(self._model))
 
-    packed: Keys = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1).copy()
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    tensors: dict[str, npt.NDArray[Any]] = {"keys": packed, "vectors": vectors}
-    metadata = {"sha256": _checksum(packed, vectors)}
-    path = folder / f"{uuid.uuid4().hex}.safetensors"
-    try:
-        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
-    except OutputError as error:
-        raise OutputError(f"{error} Free space, choose another --cache, or use --no-cache.") from None
-
-
-def _read_shard(path: Path) -> tuple[Keys, Vectors] | None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            keys, vectors = file.get_tensor("keys"), file.get_tensor("vectors")
-            declared = (file.metadata() or {}).get("sha256")
-    except (SafetensorError, OSError, ValueError):
-        return None
-    return (keys, vectors) if declared == _checksum(keys, vectors) else None
-
-
-def _checksum(keys: Keys, vectors: Vectors) -> str:
-    digest = hashlib.sha256(keys.tobytes())
-    digest.update(np.ascontiguousarray(vectors).tobytes())
-    return digest.hexdigest()
-
-
-def _set_aside(path: Path) -> None:
-    try:
-        path.rename(path.with_suffix(".damaged"))
-    except OSError:
-        return
+    def _touch(self) -> None:
+        if self.folder is not None:
+            with suppress(OSError):
+                (self.folder / USED).touch()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from mbench.core.types import Encoder, LoadOptions, Role
 from mbench.models.catalog import load_model
 from mbench.retrieval.store import Store
@@ -47,7 +49,8 @@ def loaded(name: str, options: LoadOptions, settings: RunSettings, note: Note) -
 
 
 def _stores(encoder: Encoder, options: LoadOptions, cache: Path | None, note: Note) -> dict[Role, Store]:
-    fingerprint = model_ref(encoder, options).fingerprint
+    ref = model_ref(encoder, options)
+    told: dict[str, JsonValue] = {"id": ref.id, "revision": ref.revision, "args": dict(options.args)}
     trusted = cache if shares_cache(encoder) else None
     roles: tuple[Role, ...] = ("query", "candidate")
-    return {role: Store(trusted, fingerprint, role, note) for role in roles}
+    return {role: Store(trusted, ref.fingerprint, role, note, told) for role in roles}
