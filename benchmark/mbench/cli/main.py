@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mbench.cli import catalogue, encode, export, fetch, leaderboard, run, score
+from mbench.cli import catalogue, check_model, encode, export, fetch, leaderboard, run, score
 from mbench.core.errors import EXIT_INTERRUPTED, EXIT_USER, MbenchError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("run")(run.run_command)
 app.command("fetch")(fetch.fetch_command)
 app.command("encode")(encode.encode_command)
+app.command("check-model")(check_model.check_model_command)
 app.command("score")(score.score_command)
 app.command("export")(export.export_command)
 app.command("tasks")(catalogue.tasks_command)
