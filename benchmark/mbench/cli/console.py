@@ -97,24 +97,38 @@ def interval(value: Value) -> str:
 
 
 def results_table(outcomes: Sequence[Outcome]) -> Table:
-    """Return one row a metric: model, task, metric, value, interval, n, seconds."""
+    """Return one row a metric: model, task, metric, value, interval, n, seconds; ablated scores beside the value."""
+    ablated = _ablated(outcomes)
     table = Table(title="Scores in percent, with 95% intervals", title_justify="left")
     for name in ("model", "task", "metric"):
         table.add_column(name, overflow="fold")
-    for name in ("value", "95% interval", "n", "seconds"):
+    for name in ("value", "95% interval", *ablated, "n", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for outcome in outcomes:
         result = outcome.result
         if result is None:
             continue
         if not result.metrics:
-            table.add_row(outcome.model, _titled(outcome, result), "labels withheld", "", "", "", _seconds(result))
+            blank = [""] * (len(ablated) + 3)
+            table.add_row(outcome.model, _titled(outcome, result), "labels withheld", *blank, _seconds(result))
         for i, (key, value) in enumerate(result.metrics.items()):
             head = (outcome.model, _titled(outcome, result)) if i == 0 else ("", "")
             seconds = _seconds(result) if i == 0 else ""
-            table.add_row(*head, key, percent(value), interval(value), f"{value.n:,}", seconds, end_section=False)
+            parts = [_without(result, name, key) for name in ablated]
+            table.add_row(*head, key, percent(value), interval(value), *parts, f"{value.n:,}", seconds)
         table.add_section()
     return table
+
+
+def _ablated(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the names of the ablations that any result has a score of."""
+    found = [one.result.ablations for one in outcomes if isinstance(one.result, TaskResult)]
+    return list(dict.fromkeys(name for one in found if one for name in one.variants))
+
+
+def _without(result: TaskResult | GroupResult, ablation: str, key: str) -> str:
+    found = result.ablations if isinstance(result, TaskResult) else None
+    return percent(found.variants[ablation].metrics[key]) if found and ablation in found.variants else ""
 
 
 def _titled(outcome: Outcome, result: TaskResult | GroupResult) -> str:

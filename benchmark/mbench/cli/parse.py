@@ -6,6 +6,7 @@ import re
 
 from mbench.core.errors import UserError
 
+EXAMPLES = {"--ablate": "text-only", "--report": "control", "--dims": "64,128", "--quantize": "int8"}
 UNITS = {"": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 
 
@@ -14,8 +15,13 @@ def names(values: list[str], flag: str) -> list[str]:
     found = [name.strip() for value in values for name in value.split(",")]
     kept = [name for name in dict.fromkeys(found) if name]
     if not kept:
-        raise UserError(f"{flag}: names nothing; for example {flag} tiny")
+        raise UserError(f"{flag}: names nothing; for example {flag} {EXAMPLES.get(flag, 'tiny')}")
     return kept
+
+
+def some_names(values: list[str] | None, flag: str) -> list[str]:
+    """Split as `names` does; a flag that is not given names nothing."""
+    return names(values, flag) if values else []
 
 
 def pairs(values: list[str], flag: str) -> dict[str, str]:

@@ -35,6 +35,10 @@ class Instructions(StrEnum):
 
 MODEL_HELP = "Model names, comma-separated; `mbench models` lists them. path/to/adapter.py:Class executes that file."
 TASKS_HELP = "Task ids, group ids or patterns such as 'emoji-*', comma-separated."
+ABLATE_HELP = "Scores without a part of composed queries: text-only, image-only, no-reference; comma-separated."
+REPORT_HELP = "control: what instructions do. stability: whether the machine moves the scores. Comma-separated."
+DIMS_HELP = "Scores of embeddings cut to so many dimensions, such as 64,128."
+QUANTIZE_HELP = "Scores of embeddings stored as int8 or binary; comma-separated."
 ARGS_HELP = "What the model needs, such as checkpoint=DIR or path=FILE.npz; key=value, comma-separated."
 
 
@@ -55,6 +59,10 @@ def run_command(  # noqa: PLR0913, PLR0917
     instructions: Annotated[
         Instructions, typer.Option(help="Change the queries' instructions.")
     ] = Instructions.default,
+    ablate: Annotated[list[str] | None, typer.Option(help=ABLATE_HELP)] = None,
+    report: Annotated[list[str] | None, typer.Option(help=REPORT_HELP)] = None,
+    dims: Annotated[list[str] | None, typer.Option(help=DIMS_HELP)] = None,
+    quantize: Annotated[list[str] | None, typer.Option(help=QUANTIZE_HELP)] = None,
     memory: Annotated[str | None, typer.Option(help="Bound on the search's buffers, such as 500MB.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of intervals, shuffling and random models.")] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
@@ -70,6 +78,7 @@ def run_command(  # noqa: PLR0913, PLR0917
     """Evaluate models on tasks: scores, rankings and every query's scores go to the output folder."""
     from mbench.core.types import LoadOptions
     from mbench.data.catalog import Catalog
+    from mbench.run.extras import extras_of
     from mbench.run.settings import RunSettings, default_cache
 
     if limit is not None and limit < 1:
@@ -89,6 +98,12 @@ def run_command(  # noqa: PLR0913, PLR0917
         seed=seed,
         overwrite=overwrite,
         offline=offline,
+        extras=extras_of(
+            parse.some_names(ablate, "--ablate"),
+            parse.some_names(report, "--report"),
+            parse.some_names(dims, "--dims"),
+            parse.some_names(quantize, "--quantize"),
+        ),
     )
     options = LoadOptions(
         args=parse.pairs(model_args or [], "--model-args"),
@@ -116,16 +131,21 @@ class Job:
 
 def _run(job: Job, catalog: Catalog, as_json: bool, quiet: bool, verbose: bool) -> int:
     from mbench.cli.console import ConsoleReporter, print_table, results_table
+    from mbench.cli.extras import extras_notes, extras_tables
     from mbench.run.suite import run
 
     with redirect_stdout(sys.stderr), ConsoleReporter(quiet) as reporter:
         outcomes = run(job.models, job.tasks, job.groups, catalog, job.options, job.settings, reporter)
     for outcome in outcomes:
         _write_for_server(outcome, catalog, quiet)
+    for note in () if quiet else extras_notes(outcomes):
+        typer.echo(f"Note: {note}", err=True)
     if as_json:
         typer.echo(json.dumps(_as_json(outcomes), indent=2, ensure_ascii=False, allow_nan=False))
     elif any(outcome.result for outcome in outcomes):
-        print_table(results_table(outcomes))
+        primary = {task.spec.id: task.spec.primary for task in job.tasks}
+        for table in (results_table(outcomes), *extras_tables(outcomes, primary)):
+            print_table(table)
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in errors if verbose else ():
         if error.__cause__ is not None:
@@ -178,4 +198,6 @@ def _dry(job: Job, as_json: bool, quiet: bool) -> int:
         typer.echo(json.dumps([asdict(one) for one in estimates], indent=2))
     else:
         print_table(estimates_table(estimates))
+    if job.settings.extras.flags():
+        typer.echo(f"Note: what {job.settings.extras.flags()} would encode is not in the estimate.", err=True)
     return EXIT_DONE

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mbench.core.errors import EncodingError, ModelError, UnsupportedModalityError, UserError
+from mbench.core.errors import EncodingError, ModelError, UnsupportedModalityError
 from mbench.core.specs import ModelCard
 from mbench.core.types import Encoder, Item, LoadOptions, Role, Vectors, needs_of
 from mbench.models.cards import shipped_card
@@ -105,13 +105,21 @@ class OneSense:
         """Load the model that the name's argument tells, with all its options. Raises UserError, ModelError."""
         from mbench.models.catalog import load_model
 
-        inner = load_model(options.argument or "", replace(options, argument=None))
-        name = f"{cls.sense}-only:{options.argument}"
+        return cls.of(load_model(options.argument or "", replace(options, argument=None)))
+
+    @classmethod
+    def of(cls, inner: Encoder) -> OneSense:
+        """Return `inner` with one sense left. Raises UnsupportedModalityError when it has not got that one."""
+        name = f"{cls.sense}-only:{inner.card.id}"
         if cls.sense not in needs_of(inner):
-            raise UserError(f"{name}: model {inner.card.id!r} never looks at the {cls.sense} of an item.")
+            raise UnsupportedModalityError(
+                f"{name}: model {inner.card.id!r} never looks at the {cls.sense} of an item."
+            )
         if cls.sense not in inner.card.modalities:
             takes = ", ".join(inner.card.modalities)
-            raise UserError(f"{name}: model {inner.card.id!r} embeds no {cls.sense} alone (it takes {takes}).")
+            raise UnsupportedModalityError(
+                f"{name}: model {inner.card.id!r} embeds no {cls.sense} alone (it takes {takes})."
+            )
         return cls(inner)
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:

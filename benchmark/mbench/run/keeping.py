@@ -9,13 +9,14 @@ from mbench.core.files import read_json
 from mbench.core.results import RANKINGS, SCORES, ModelRef, TaskResult, read_result
 from mbench.data.catalog import Task
 from mbench.data.loading import unpinned
+from mbench.run.extras import holds
 from mbench.run.model import Loaded
 from mbench.run.provenance import model_ref, shares_cache
 from mbench.run.settings import RunSettings
 
 
 def existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> TaskResult | None:
-    """Return the result at `path` if it is what would be computed now: task, data, model and settings are the same.
+    """Return the result at `path` if its scores are what would be computed now: task, data, model and settings agree.
 
     A model that does not say what its embeddings depend on (`identity`) is evaluated again. Raises UserError rather
     than replace a complete official result of the same task by another one.
@@ -27,13 +28,18 @@ def existing(path: Path, model: Loaded, task: Task, settings: RunSettings) -> Ta
     differs = _differences(there, ref, settings)
     same_data = there.run.get("data") == unpinned(task, settings.data_root) and _whole_pool(there, task)
     if not differs:
-        return there if same_data and shares_cache(model.encoder) and _has_evidence(path) else None
+        return there if same_data and shares_cache(model.encoder) else None
     if not there.partial and not there.variant and same_data:
         raise UserError(
             f"{path} holds a complete official result of {', '.join(differs)}; this run would replace it. "
             "Choose another --output, or say --overwrite."
         )
     return None
+
+
+def is_finished(path: Path, there: TaskResult, settings: RunSettings) -> bool:
+    """Tell whether nothing is left to do: the evidence is there, and all that is asked for beside the scores."""
+    return _has_evidence(path) and holds(there, settings.extras)
 
 
 def drop_stale_groups(folder: Path, task: str) -> None:

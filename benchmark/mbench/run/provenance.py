@@ -36,6 +36,22 @@ def shares_cache(encoder: Encoder) -> bool:
     return bool(getattr(encoder, "identity", None))
 
 
+def precision_of(encoder: Encoder) -> str:
+    """Return the precision that a model computes in, by torch's name; float32 where its identity does not tell."""
+    from mbench.models.device import TORCH_NAMES, resolve_dtype
+
+    told = (getattr(encoder, "identity", None) or {}).get("dtype")
+    return TORCH_NAMES[resolve_dtype(str(told))] if told else str(getattr(encoder, "dtype", "float32"))
+
+
+def device_of(encoder: Encoder, options: LoadOptions) -> str:
+    """Return the device that a model computes on: a model whose identity tells its precision follows --device."""
+    from mbench.models.device import resolve_device
+
+    placed = "dtype" in (getattr(encoder, "identity", None) or {})
+    return resolve_device(options.device) if placed else str(getattr(encoder, "device", "cpu"))
+
+
 def now() -> str:
     """Return the time in UTC to the second, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

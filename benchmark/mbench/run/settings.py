@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from mbench.core.resources import user_cache
+
+ABLATIONS = ("text-only", "image-only", "no-reference")
+REPORTS = ("control", "stability")
+CODES: tuple[Literal["int8", "binary"], ...] = ("int8", "binary")
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What is measured beside the scores: names of ABLATIONS, of REPORTS, numbers of dimensions, names of CODES."""
+
+    ablate: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+    dims: tuple[int, ...] = ()
+    quantize: tuple[str, ...] = ()
+
+    def flags(self) -> str:
+        """Return the flags that ask for something, as the user would write them; empty where nothing is asked."""
+        asked = {one.name: getattr(self, one.name) for one in fields(self)}
+        return " ".join(f"--{name} {','.join(map(str, values))}" for name, values in asked.items() if values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +45,7 @@ class RunSettings:
     seed: int = 0
     overwrite: bool = False
     offline: bool = False
+    extras: Extras = Extras()
 
     @property
     def variant(self) -> str:

@@ -16,6 +16,7 @@ from mbench.data.variants import limited, with_instructions
 from mbench.retrieval.checks import normalised
 from mbench.retrieval.encode import Tally, Watch, embed
 from mbench.retrieval.search import top_k
+from mbench.retrieval.vectors import Corpus
 from mbench.run.model import Loaded
 from mbench.run.settings import RunSettings
 from mbench.scoring.score import Scores, score, unscored
@@ -61,7 +62,7 @@ def renderings_of(encoder: Encoder, data: EvalData) -> tuple[Rendering, ...]:
 
 
 def ranked(
-    spec: TaskSpec, data: EvalData, queries: Vectors, corpus: Vectors, settings: RunSettings
+    spec: TaskSpec, data: EvalData, queries: Vectors, corpus: Corpus, settings: RunSettings
 ) -> dict[str, Rankings]:
     """Rank the main pool (the corpus, or each query's gallery) and every other pool that the task names."""
     pools = data.judgments.pools

@@ -20,7 +20,8 @@ from mbench.core.types import LoadOptions
 from mbench.data.catalog import Catalog, Group, Task
 from mbench.data.download import ensure
 from mbench.retrieval.encode import Watch
-from mbench.run.keeping import drop_stale_groups, existing
+from mbench.run.extras import with_extras_of
+from mbench.run.keeping import drop_stale_groups, existing, is_finished
 from mbench.run.model import Loaded, loaded
 from mbench.run.provenance import model_ref
 from mbench.run.settings import RunSettings
@@ -90,11 +91,14 @@ def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -
     reporter.begin(card.id, task.spec.id)
     try:
         kept = existing(path, model, task, settings)
-        if kept is not None:
+        if kept is not None and is_finished(path, kept, settings):
             return Outcome(card.id, task.spec.id, kept, path, kept=True)
         _fetch_tables(model, task, settings, reporter)
         result, evidence = evaluate(model, task, settings, reporter)
-        drop_stale_groups(folder, task.spec.id)
+        if kept is None:
+            drop_stale_groups(folder, task.spec.id)
+        else:
+            result = with_extras_of(result, kept)
         return Outcome(card.id, task.spec.id, result, write_result(folder, result, evidence))
     except OutputError:
         raise

@@ -17,10 +17,13 @@ from mbench.data.checks import is_partial
 from mbench.data.loading import unpinned
 from mbench.retrieval.encode import DEFAULT_BATCH, Tally, Watch, embed
 from mbench.run import provenance
+from mbench.run.extras import check_enough, check_extras, measured
 from mbench.run.model import Loaded
 from mbench.run.settings import RunSettings
 from mbench.run.steps import prepared, query_vectors, ranked, scored
+from mbench.run.trial import Trial
 from mbench.scoring.diagnostics import diagnose
+from mbench.scoring.geometry import Embedded
 
 
 @dataclass(slots=True)
@@ -40,20 +43,18 @@ class Clock:
 
 
 def evaluate(model: Loaded, task: Task, settings: RunSettings, watch: Watch) -> tuple[TaskResult, Evidence]:
-    """Encode, search and score; nothing is written. Raises what loading, encoding and scoring raise."""
+    """Encode, search and score, then measure what else is asked for; nothing is written.
+
+    Raises what loading, encoding and scoring raise, and UserError for extras that cannot be.
+    """
+    check_extras(task.spec, model.encoder.card, settings)
     clock = Clock()
     tally = Tally(settings.batch_size or DEFAULT_BATCH)
-    with clock.phase("load"):
-        data = prepared(task, settings, model.encoder)
-    with clock.phase("encode_queries"):
-        queries = query_vectors(model, data, tally, watch)
-    with clock.phase("encode_candidates"):
-        corpus = embed(model.encoder, data.corpus, "candidate", tally, watch, model.stores["candidate"])
-    with clock.phase("search"):
-        watch.start("search", 0)
-        rankings = ranked(task.spec, data, queries, corpus, settings)
+    trial = _tried(model, task, settings, watch, clock, tally)
+    data, scores, main = trial.data, trial.scores, trial.rankings[MAIN_POOL]
     with clock.phase("score"):
-        scores = scored(task.spec, data, rankings, settings.seed)
+        diagnostics = diagnose(task.spec, data, main, Embedded(trial.queries, trial.corpus), settings.seed)
+    extras = measured(trial, clock.phase)
     result = TaskResult(
         task=TaskRef(
             id=task.spec.id, version=task.spec.version, protocol=task.spec.protocol, fingerprint=task.fingerprint
@@ -67,10 +68,28 @@ def evaluate(model: Loaded, task: Task, settings: RunSettings, watch: Watch) -> 
         counts=Counts(
             queries=len(data.queries), candidates=len(data.corpus), judged=scores.judged, skipped=scores.skipped
         ),
-        diagnostics=diagnose(task.spec, data, rankings[MAIN_POOL]),
+        diagnostics=diagnostics,
         run=_run_record(model, settings, tally, clock) | {"data": dict(unpinned(task, settings.data_root))},
+        **extras,
     )
-    return result, Evidence(data.queries.ids(), data.corpus, rankings, scores.per_query)
+    return result, Evidence(data.queries.ids(), data.corpus, trial.rankings, scores.per_query)
+
+
+def _tried(model: Loaded, task: Task, settings: RunSettings, watch: Watch, clock: Clock, tally: Tally) -> Trial:
+    """Load, encode, search and score."""
+    with clock.phase("load"):
+        data = prepared(task, settings, model.encoder)
+        check_enough(task.spec, len(data.queries), settings.extras)
+    with clock.phase("encode_queries"):
+        queries = query_vectors(model, data, tally, watch)
+    with clock.phase("encode_candidates"):
+        corpus = embed(model.encoder, data.corpus, "candidate", tally, watch, model.stores["candidate"])
+    with clock.phase("search"):
+        watch.start("search", 0)
+        rankings = ranked(task.spec, data, queries, corpus, settings)
+    with clock.phase("score"):
+        scores = scored(task.spec, data, rankings, settings.seed)
+    return Trial(model, task, settings, watch, data, queries, corpus, rankings, scores)
 
 
 def _run_record(model: Loaded, settings: RunSettings, tally: Tally, clock: Clock) -> dict[str, JsonValue]:
@@ -78,8 +97,8 @@ def _run_record(model: Loaded, settings: RunSettings, tally: Tally, clock: Clock
     return {
         "date": provenance.now(),
         "seconds": dict(clock.seconds),
-        "device": str(getattr(encoder, "device", "cpu")),
-        "dtype": str(getattr(encoder, "dtype", "float32")),
+        "device": provenance.device_of(encoder, model.options),
+        "dtype": provenance.precision_of(encoder),
         "batch_size": tally.batch_size,
         "seed": settings.seed,
         "limit": settings.limit,
