@@ -15,6 +15,9 @@ from mbench.data.catalog import Catalog
 from mbench.publish.board import Board
 from mbench.publish.collect import Collection, Note
 from mbench.publish.columns import read_columns
+from mbench.publish.openings import Openings
+from mbench.publish.pages import MorePages, more_pages
+from mbench.publish.scripts import SiteFile
 from mbench.publish.text import clean, prose, safe_url
 from mbench.publish.view import SiteView, site_view
 
@@ -24,10 +27,15 @@ MARKER = ".mbench-site"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A file of the site: its address from the root and its text."""
+    """A page of the site: its address from the root and its text."""
 
     path: str
     html: str
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of its file."""
+        return self.html.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +51,26 @@ class Report:
     left_out: tuple[Note, ...]
 
 
-def build_site(collection: Collection, catalog: Catalog, output: Path) -> Report:
+def build_site(collection: Collection, catalog: Catalog, output: Path, openings: Openings | None = None) -> Report:
     """Render all pages and put them in place of `output`, which stays as it was when anything fails.
 
+    `openings` says which tasks' data the query explorer may show: without, those whose pictures may be published.
     Raises OutputError when `output` holds something else than an earlier site, or cannot be written.
     """
     shipped = resources.folder("leaderboard")
-    view = site_view(Board(collection, catalog), read_columns(shipped / "columns.yaml"))
+    board = Board(collection, catalog)
+    view = site_view(board, read_columns(shipped / "columns.yaml"))
+    more = more_pages(board, openings or Openings(catalog))
     _check_replaceable(output)
-    pages = list(_pages(view, shipped / "templates"))
-    _replace(output, pages, shipped / "assets")
+    pages = list(_pages(view, more, shipped / "templates"))
+    _replace(output, [*pages, *more.files], shipped / "assets")
     measured = {(e.result.task.id, e.result.task.protocol) for e in collection.entries}
     return Report(
         output, len(pages), len(view.models), len(measured), len(collection.entries), view.broken, view.left_out
     )
 
 
-def _pages(view: SiteView, templates: Path) -> Iterator[Page]:
+def _pages(view: SiteView, more: MorePages, templates: Path) -> Iterator[Page]:
     environment = _environment(templates)
 
     def render(template: str, path: str, **values: Any) -> Page:
@@ -71,6 +82,11 @@ def _pages(view: SiteView, templates: Path) -> Iterator[Page]:
         yield render("task.html.j2", task.page, task=task)
     for model in view.models:
         yield render("model.html.j2", model.page, model=model)
+    yield render("figures.html.j2", "figures.html", figures=more.figures)
+    yield render("compare.html.j2", "compare.html", compare=more.compare)
+    yield render("explorers.html.j2", "explorer.html", explorers=more.explorers)
+    for explorer in more.explorers:
+        yield render("explorer.html.j2", explorer.page, explorer=explorer)
 
 
 def _environment(templates: Path) -> Any:
@@ -104,24 +120,24 @@ def _check_replaceable(output: Path) -> None:
         raise OutputError(f"{output}: holds files that are no site of mbench; choose another folder with -o.")
 
 
-def _replace(output: Path, pages: Sequence[Page], assets: Path) -> None:
+def _replace(output: Path, files: Sequence[Page | SiteFile], assets: Path) -> None:
     place = output.resolve()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as scratch:
-            _write(Path(scratch, "new"), pages, assets)
+            _write(Path(scratch, "new"), files, assets)
             _swap(Path(scratch, "new"), place, Path(scratch, "old"))
     except OSError as error:
         raise OutputError(f"{output}: cannot be written ({error.strerror or error}).") from None
 
 
-def _write(folder: Path, pages: Sequence[Page], assets: Path) -> None:
+def _write(folder: Path, files: Sequence[Page | SiteFile], assets: Path) -> None:
     shutil.copytree(assets, folder / "assets", copy_function=shutil.copyfile)
     (folder / MARKER).touch()
-    for page in pages:
-        path = folder / page.path
+    for file in files:
+        path = folder / file.path
         path.parent.mkdir(exist_ok=True)
-        path.write_text(page.html, encoding="utf-8", newline="\n")
+        path.write_bytes(file.content)
 
 
 def _swap(new: Path, place: Path, old: Path) -> None:
