@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mbench.cli import catalogue, check_model, encode, export, fetch, leaderboard, run, score
+from mbench.cli import catalogue, check_model, compare, encode, export, fetch, leaderboard, run, score
 from mbench.core.errors import EXIT_INTERRUPTED, EXIT_USER, MbenchError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("encode")(encode.encode_command)
 app.command("check-model")(check_model.check_model_command)
 app.command("score")(score.score_command)
 app.command("export")(export.export_command)
+app.command("compare")(compare.compare_command)
 app.command("tasks")(catalogue.tasks_command)
 app.command("models")(catalogue.models_command)
 app.command("describe")(catalogue.describe_command)

@@ -11,7 +11,7 @@ from mbench.core.errors import DataError
 from mbench.core.types import Floats, Rows
 from mbench.scoring.flips import sign_flip_p
 from mbench.scoring.hits import own_groups
-from mbench.scoring.stats import Interval, intervals, mean
+from mbench.scoring.stats import Interval, Method, intervals, mean
 
 TINY = 1e-12
 """A spread of differences below this is rounding: all queries differ by the same amount."""
@@ -48,16 +48,19 @@ def compare(
     seed: int = 0,
     resamples: int = 10_000,
     level: float = 0.95,
+    method: Method = "percentile",
 ) -> Paired:
     """Compare two systems by one metric, from its value for each query, [n_q] each; NaN is a query not judged.
 
-    The interval takes quantiles of the mean difference over `resamples` draws of queries; queries are drawn in pairs of
-    values, since both systems find the same queries hard. With `clusters` [n_q] (-1: alone) whole clusters are drawn,
-    and flip their sign together. Raises DataError for fewer than 2 judged queries, for systems that are not judged on
-    the same queries, and for infinite values. Source of the paired bootstrap: Efron and Tibshirani, "An Introduction to
-    the Bootstrap", 1993, section 8.3; of the test see `flips`.
+    The interval comes from `resamples` draws of queries, by `method` (see `stats.intervals`); a query is drawn with
+    both its values, since both systems find the same queries hard. With `clusters` [n_q] (-1: alone) whole clusters are
+    drawn, and flip their sign together. Raises DataError for fewer than 2 judged queries, for systems that are not
+    judged on the same queries, and for infinite values. Source of the paired bootstrap: Efron and Tibshirani, "An
+    Introduction to the Bootstrap", 1993, section 8.3; of the test see `flips`.
     """
-    found = compare_all({"A - B": a}, {"A - B": b}, clusters, seed=seed, resamples=resamples, level=level)
+    found = compare_all(
+        {"A - B": a}, {"A - B": b}, clusters, seed=seed, resamples=resamples, level=level, method=method
+    )
     return found["A - B"]
 
 
@@ -69,13 +72,14 @@ def compare_all(
     seed: int = 0,
     resamples: int = 10_000,
     level: float = 0.95,
+    method: Method = "percentile",
 ) -> dict[str, Paired]:
     """Compare two systems by every metric of `a`, as `compare` does; metrics that judge the same queries share draws.
 
     Raises what `compare` raises, with the metric's name, and DataError for a metric that `b` lacks.
     """
     differences = {name: _difference(name, values, b, clusters) for name, values in a.items()}
-    ends = intervals(differences, clusters, seed=seed, resamples=resamples, level=level)
+    ends = intervals(differences, clusters, seed=seed, resamples=resamples, level=level, method=method)
     tests = _p_values(differences, clusters, seed, resamples)
     return {name: _paired(a[name], b[name], ends[name], tests[name]) for name in a}
 
