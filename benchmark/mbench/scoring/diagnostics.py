@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from mbench.core.specs import TaskSpec
 from mbench.core.types import EvalData, ItemTable, Rankings, Rows, Sets
 from mbench.scoring.calibration import top_score_auroc
-from mbench.scoring.geometry import NEIGHBOURS, Embedded, anisotropy, gaps, hubness, sample_of, sampled_units
+from mbench.scoring.geometry import NEIGHBOURS, Embedded, hubness, shape
 
 
 def diagnose(
@@ -33,8 +33,7 @@ def diagnose(
     if spec.candidates.pool == "corpus":
         found[f"hubness@{NEIGHBOURS}"] = hubness(rankings, len(data.corpus))
     if embedded is not None:
-        found["anisotropy"] = anisotropy(sampled_units(embedded.corpus, sample_of(len(data.corpus), seed)))
-        found |= gaps(data.queries, data.corpus, embedded, seed)
+        found |= shape(data.queries, data.corpus, embedded, seed)
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mbench.core.types import Floats, ItemTable, Rankings, Rows, Vectors
 
-SAMPLE = 10_000
+SAMPLE = 4_096
 """Rows that stand for a larger table."""
 NEIGHBOURS = 10
 """The k of k-occurrence, as in the source."""
@@ -74,13 +74,13 @@ def sample_of(n: int, seed: int) -> Rows:
     return np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False)).astype(np.int64)
 
 
-def gaps(queries: ItemTable, corpus: ItemTable, embedded: Embedded, seed: int) -> dict[str, float]:
-    """Return `modality_gap`, between queries and candidates that share no modality, and `modality_gap_in_corpus`,
-    between the texts and the pictures of a mixed pool; each where there is one.
+def shape(queries: ItemTable, corpus: ItemTable, embedded: Embedded, seed: int) -> dict[str, float | None]:
+    """Return the `anisotropy` of the candidates and, where there is one, the `modality_gap` between queries and
+    candidates that share no modality and the `modality_gap_in_corpus` between texts and pictures of a mixed pool.
     """
     rows = sample_of(len(corpus), seed)
     candidates = sampled_units(embedded.corpus, rows)
-    found = {}
+    found = {"anisotropy": anisotropy(candidates)}
     if not queries.modalities() & corpus.modalities():
         asked = sampled_units(embedded.queries, sample_of(len(queries), seed))
         found["modality_gap"] = modality_gap(asked, candidates)
