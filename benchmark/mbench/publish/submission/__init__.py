@@ -4,6 +4,8 @@
 data: no file of a submission is imported, unpickled or followed out of its folder.
 """
 
+from mbench.publish.submission.checking import Judge, check
+from mbench.publish.submission.copies import Others
 from mbench.publish.submission.inspecting import inspect
 from mbench.publish.submission.records import (
     Averaged,
@@ -15,4 +17,16 @@ from mbench.publish.submission.records import (
     TaskReport,
 )
 
-__all__ = ["Averaged", "Finding", "Inspected", "Report", "ServerAnswer", "Submitted", "TaskReport", "inspect"]
+__all__ = [
+    "Averaged",
+    "Finding",
+    "Inspected",
+    "Judge",
+    "Others",
+    "Report",
+    "ServerAnswer",
+    "Submitted",
+    "TaskReport",
+    "check",
+    "inspect",
+]

@@ -35,10 +35,13 @@ def inspect(folder: Path, catalog: Catalog | None = None, *, now: datetime | Non
     Whatever is wrong with it is among the findings; results that cannot be used are left out. Raises UserError when
     `folder` is no folder.
     """
-    if folder.is_symlink() or not folder.is_dir():
+    if not folder.is_symlink() and not folder.is_dir():
         raise UserError(f"{folder}: is no folder; name one with a {CARD}, such as submissions/tiny.")
-    place = folder.resolve()
     notes = Notes()
+    if folder.is_symlink():
+        notes.add("symlink", "", "a symbolic link; put the folder itself there")
+        return Inspected(folder, folder.name, None, findings=tuple(notes.found))
+    place = folder.resolve()
     files = {file.name: file for file in list_files(place, notes)}
     card = read_card(files[CARD], notes) if CARD in files else None
     if CARD not in files:

@@ -113,13 +113,14 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of a check."""
+    """The outcome of a check. `results` are those that could be read; `tasks` says what can be said of each."""
 
     name: str
     folder: Path
     card: ModelCard | None
     tasks: tuple[TaskReport, ...]
     findings: tuple[Finding, ...]
+    results: tuple[Submitted, ...] = ()
 
     @property
     def good(self) -> bool:

@@ -1,0 +1,146 @@
+"""Is it somebody else's? Look-alike names, models that are there already, rankings that were copied.
+
+Other submissions are read as carefully as the one in question; those that cannot be read say nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mbench.core.specs import ModelCard
+from mbench.core.types import MAIN_POOL
+from mbench.data.catalog import Catalog
+from mbench.data.prediction_files import RankedLists
+from mbench.publish.submission.folder import CARD
+from mbench.publish.submission.inspecting import inspect
+from mbench.publish.submission.lookalike import skeleton
+from mbench.publish.submission.parquet import ParquetError
+from mbench.publish.submission.rankings import RankingError, read_all
+from mbench.publish.submission.records import Finding, Inspected, Submitted
+
+NEARLY = 0.98
+"""A share of queries with one and the same list that two different models do not reach."""
+LONG = 5
+"""Candidates a query: lists of one or two agree by chance."""
+FEW = 20
+"""Queries: below, agreement says nothing."""
+
+Digests = Mapping[bytes, bytes]
+"""The digest of each query's list of candidates, by the digest of the query's id."""
+
+
+@dataclass(slots=True)
+class Others:
+    """The other submissions of a folder, and the digests of their rankings as far as they were asked for."""
+
+    submissions: Sequence[Inspected] = ()
+    _digests: dict[str, Digests] = field(default_factory=dict)
+
+    @staticmethod
+    def within(submissions: Path, catalog: Catalog) -> Others:
+        """Read all submissions in a folder: what has a card, and no links."""
+        folders = sorted(path for path in submissions.iterdir() if path.is_dir() and not path.is_symlink())
+        return Others([inspect(path, catalog) for path in folders if (path / CARD).is_file()])
+
+    def but(self, mine: Path) -> Iterator[Inspected]:
+        """Yield the submissions in other folders than `mine`."""
+        yield from (one for one in self.submissions if one.folder != mine)
+
+    def digests(self, one: Submitted, name: str) -> Digests:
+        """Return the digests of a result's main ranking; empty where it cannot be read."""
+        key = f"{name}/{one.file}"
+        if key not in self._digests:
+            self._digests[key] = _digests(one)
+        return self._digests[key]
+
+
+def judge_names(mine: Inspected, card: ModelCard, others: Others, known: Sequence[str]) -> Iterator[Finding]:
+    """Yield where a card's id or title is another's, or looks like it. `known` are names of registered models."""
+    titles = {skeleton(one.card.title): one for one in others.but(mine.folder) if one.card is not None}
+    for name in known:
+        if name != card.id and skeleton(name) == skeleton(card.id):
+            yield _error("name-lookalike", f"{card.id!r} looks like {name!r}, which is another model")
+    for other in others.but(mine.folder):
+        if other.card is None:
+            continue
+        if other.card.id == card.id:
+            yield _error("duplicate-model", f"the submission {other.name} is of {card.id!r}, too; add a revision there")
+        elif skeleton(other.card.id) == skeleton(card.id):
+            yield _error("name-lookalike", f"{card.id!r} looks like {other.card.id!r} of the submission {other.name}")
+    namesake = titles.get(skeleton(card.title))
+    if namesake is not None and namesake.card is not None and namesake.card.id != card.id:
+        yield _error("name-lookalike", f"the title {card.title!r} looks like that of the submission {namesake.name}")
+
+
+def judge_rankings(mine: Inspected, others: Others) -> Iterator[Finding]:
+    """Yield where rankings are those of another submission's model.
+
+    A model that says what it is derived from (`base_model`, or a baseline such as text-only:tiny) may share some of its
+    base's rankings, where what it changes does not matter, but not all.
+    """
+    for other in others.but(mine.folder):
+        if other.card is None or mine.card is None or other.card.id == mine.card.id:
+            continue
+        pairs = [(a, b) for a in mine.results for b in other.results if _comparable(a, b)]
+        same = [a for a, b in pairs if _copied(others.digests(a, mine.name), others.digests(b, other.name))]
+        related = _derived(mine.card, other.card) or _derived(other.card, mine.card)
+        for one in same:
+            message = f"the ranking is that of {other.card.id!r} in the submission {other.name}"
+            if related and len(same) < len(pairs):
+                yield Finding("same-ranking", "info", one.file, f"{message}, which is related", one.place)
+            else:
+                yield Finding("copied-ranking", "error", one.file, message, one.place)
+
+
+def _comparable(one: Submitted, other: Submitted) -> bool:
+    return one.result.task == other.result.task
+
+
+def _derived(card: ModelCard, base: ModelCard) -> bool:
+    return card.base_model == base.id or card.id.partition(":")[2] == base.id
+
+
+def _copied(mine: Digests, theirs: Digests) -> bool:
+    shared = [query for query in mine if query in theirs]
+    same = sum(mine[query] == theirs[query] for query in shared)
+    return len(shared) >= FEW and same >= NEARLY * len(shared)
+
+
+def _digests(one: Submitted) -> Digests:
+    try:
+        lists = read_all(one.rankings)[MAIN_POOL]
+    except (ParquetError, RankingError, KeyError, OSError):
+        return {}
+    return _listed(lists)
+
+
+def _listed(lists: RankedLists) -> Digests:
+    """Return the digests of all lists, or none where lists are too short to tell models apart.
+
+    Lists in which everything ties are left out: the ids alone order them, the same for any model. The scores are left
+    out, too: whoever copies a ranking can move them.
+    """
+    sizes: npt.NDArray[np.int64] = np.diff(lists.starts)
+    if not len(sizes) or np.median(sizes) < LONG:
+        return {}
+    names = [f"{name}\n".encode() for name in lists.candidates.to_pylist()]
+    starts = lists.starts.tolist()
+    return {
+        _digest([query.encode()]): _digest(names[start:end])
+        for query, start, end in zip(lists.queries.to_pylist(), starts, starts[1:], strict=False)
+        if end > start and (lists.scores is None or lists.scores[start] != lists.scores[end - 1])
+    }
+
+
+def _digest(parts: Sequence[bytes]) -> bytes:
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def _error(code: str, message: str) -> Finding:
+    return Finding(code, "error", CARD, message)
