@@ -17,6 +17,7 @@ from pydantic import Field
 
 from mbench.core.errors import EncodingError, ModelError, listed
 from mbench.core.files import file_sha256
+from mbench.core.mapped import forget
 from mbench.core.specs import ModelCard
 from mbench.core.types import Item, LoadOptions, Role, Rows, Vectors
 from mbench.models.cards import shipped_card
@@ -153,6 +154,7 @@ def _refuse_duplicates(path: Path, role: Role, ids: npt.NDArray[np.str_], order:
 def _refuse_not_finite(path: Path, role: Role, ids: npt.NDArray[np.str_], vectors: npt.NDArray[np.floating]) -> None:
     for start in range(0, len(vectors), CHECKED_AT_ONCE):
         bad = ~np.isfinite(vectors[start : start + CHECKED_AT_ONCE]).all(axis=1)
+        forget(vectors)
         if bad.any():
             row = start + int(np.argmax(bad))
             raise EncodingError(f"{path}: {role}_embeddings holds NaN or infinity, first for id {str(ids[row])!r}.")

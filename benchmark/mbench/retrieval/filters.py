@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mbench.core.mapped import forget
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.vectors import Corpus, read_rows, require_finite
 from mbench.retrieval.workers import Room
@@ -168,6 +169,7 @@ def load_tile(
         torch.linalg.vector_norm(exact, dim=1, out=norms)
         if precision is BF16:
             torch.linalg.vector_norm(back.copy_(rounded).sub_(exact), dim=1, out=residuals)
+    forget(corpus)
     norm, residual = largest.amax(1).tolist()
     if not norm < LARGEST_NORM:
         require_finite(corpus, rows, "corpus")

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mbench.core.mapped import forget
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.vectors import Corpus, read_rows
 
@@ -41,6 +42,10 @@ class TieOrder:
         return candidates if self.ranks is None else self.ranks[candidates]
 
 
+SCATTERED = 4096
+"""Rows from all over a mapped corpus that may be read before its pages are dropped: each comes with its neighbours."""
+
+
 def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candidate_rows: Rows) -> Floats:
     """Return float64 [m]: the canonical score of each pair. Fastest when `query_rows` is sorted."""
     import torch
@@ -57,6 +62,8 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
             torch.from_numpy(single[:size]).copy_(torch.from_numpy(raw[:size]))
         torch.from_numpy(products[:size]).copy_(torch.from_numpy(single[:size])).mul_(wide[query_rows[first]])
         np.add.reduce(products[:size], axis=1, out=scores[first:last])
+        if last // SCATTERED > first // SCATTERED:
+            forget(corpus)
     return scores
 
 
