@@ -89,7 +89,7 @@
   function shown(rows, names) {
     if (!rows.length) return [];
     const widest = Math.max(0.01, ...rows.flatMap((row) => (row.test ? [row.test.low, row.test.high, row.test.difference] : [row.ours.score[0] - row.theirs.score[0]]).map((end) => Math.abs(end ?? 0))));
-    const heads = ["Task", "A", "B", "A − B, points", "95% interval", "", "p, adjusted", "A wins, ties, B wins", "Verdict"];
+    const heads = ["Task", "A", "B", "A − B, points", "95% interval", "", "p, adjusted", "A wins / ties / B wins", "Verdict"];
     const head = make("tr", {}, ...heads.map((text, place) => make("th", { scope: "col", class: place && place < 8 && place !== 5 ? "n" : null }, text || make("span", { class: "hidden" }, "Drawn"))));
     const table = make("table", { class: "pairs" }, make("thead", {}, head), make("tbody", {}, ...rows.map((row) => line(row, widest))));
     const box = make("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": `${names.a} against ${names.b}, task by task` }, table);
@@ -115,7 +115,7 @@
       number(test && test.low !== null ? `${signed(test.low)} to ${signed(test.high)}` : "–"),
       make("td", {}, drawn(test, widest)),
       number(test ? chance(test.adjusted) : "–"),
-      number(test ? `${whole(test.wins)}, ${whole(test.ties)}, ${whole(test.losses)}` : "–"),
+      number(test ? [test.wins, test.ties, test.losses].map(whole).join(" / ") : "–"),
       make("td", {}, make("span", { class: `verdict ${words === "A is better" ? "to-a" : words === "B is better" ? "to-b" : ""}` }, words)),
     );
   }

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from mbench.core.results import Value
 from mbench.core.types import Floats, Rows
 from mbench.publish.board import Board, ModelKey, TaskKey, page_names
 from mbench.publish.collect import Entry
@@ -116,7 +115,7 @@ def _aligned(board: Board, task: TaskKey, openings: Openings, most: int) -> _Tas
     found: dict[ModelKey, QueryScores] = {}
     for entry in ranked(board, task)[:most]:
         column = query_scores(entry, board.primary(task))
-        if column is not None and _agrees(column, entry.result.metrics.get(board.primary(task))):
+        if column is not None:
             found[ModelKey(entry.result.model.id, entry.result.model.revision)] = column
     if not found:
         return _Task(task, (), None, {})
@@ -134,12 +133,6 @@ def ranked(board: Board, task: TaskKey) -> list[Entry]:
     return sorted(
         sound, key=lambda one: (-one.result.metrics[key].value, one.result.model.id, one.result.model.revision)
     )
-
-
-def _agrees(column: QueryScores, value: Value | None) -> bool:
-    """Tell whether the mean of the queries is the score that the result states."""
-    known = column.values[~np.isnan(column.values)]
-    return value is not None and len(known) == value.n and abs(float(known.mean()) - value.value) < 1e-9
 
 
 def _in_order(column: QueryScores, places: Mapping[str, int]) -> Floats:

@@ -1,7 +1,7 @@
 """The evidence beside a result: every query's scores and the rankings, read as data that anybody may have written.
 
-Files are opened only where they lie beside the result itself, within limits, and with the columns that they must have.
-Evidence that is missing or broken is None: pages then show the result's own numbers alone.
+Files are opened only where they lie beside the result itself, by the reader that judges submissions. Evidence that is
+missing, broken or at odds with its result is None: pages then show the result's own numbers alone.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mbench.core.results import RANKINGS, SCORES
-from mbench.core.types import Floats
+from mbench.core.types import MAIN_POOL, Floats
+from mbench.data.prediction_files import RankedLists
 from mbench.publish.collect import Entry
+from mbench.publish.submission import limits
+from mbench.publish.submission.parquet import ParquetError, read_queries, read_rankings
 
-LARGEST = 256 * 2**20
-"""Bytes, of the file and of what it unpacks to."""
-MOST_QUERIES = 1_000_000
-LONGEST_ID = 500
+TOLERANCE = 1e-9
+"""How far the mean of the queries may lie from the value of the result: rounding, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,101 +30,65 @@ class QueryScores:
     ids: tuple[str, ...]
     values: Floats
 
-
-@dataclass(frozen=True, slots=True)
-class Top:
-    """The first candidates of a query, best first, and their scores."""
-
-    candidates: tuple[str, ...]
-    scores: tuple[float, ...]
+    @property
+    def judged(self) -> Floats:
+        """The values of the judged queries alone."""
+        return self.values[~np.isnan(self.values)]
 
 
 def query_scores(entry: Entry, key: str) -> QueryScores | None:
-    """Return the values of metric `key` for each query, or None where there is no sound evidence for it."""
-    import pyarrow as pa
-
-    table = _read(entry, SCORES, {"query_id": pa.types.is_string, key: pa.types.is_floating})
-    ids = None if table is None else _ids(table["query_id"])
-    if table is None or ids is None:
+    """Return the values of metric `key` for each query, or None where nothing sound bears out the result's own."""
+    path, stated = _beside(entry, SCORES), entry.result.metrics.get(key)
+    if path is None or stated is None:
         return None
-    values = np.asarray(table[key].to_numpy(), dtype=np.float64)
-    return None if np.isinf(values).any() else QueryScores(ids, values)
-
-
-def tops(entry: Entry, queries: Sequence[str], k: int) -> dict[str, Top] | None:
-    """Return the first `k` candidates of each of `queries` that the ranking holds, or None without sound evidence."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    table = _read(entry, RANKINGS, {"query_id": pa.types.is_string, "candidate_ids": _is_list, "scores": _is_list})
-    if table is None:
+    try:
+        table = read_queries(path)
+    except ParquetError:
         return None
-    wanted = table.filter(pc.is_in(table["query_id"], pa.array(list(queries), pa.string())))
-    rows = zip(*(wanted[name].to_pylist() for name in ("query_id", "candidate_ids", "scores")), strict=True)
-    return {query: Top(tuple(ids[:k]), tuple(scores[:k])) for query, ids, scores in rows if _sound(ids, scores)}
+    if key not in table.columns or len(set(table.queries)) != len(table.queries):
+        return None
+    found = QueryScores(table.queries, table.columns[key])
+    sound = not np.isinf(found.values).any() and len(found.judged) == stated.n
+    return found if sound and abs(float(found.judged.mean()) - stated.value) < TOLERANCE else None
+
+
+def tops(entry: Entry, queries: Sequence[str], k: int) -> dict[str, tuple[str, ...]] | None:
+    """Return the first `k` candidates of each of `queries` that the ranking holds, or None without a sound ranking."""
+    lists = _ranking(entry)
+    if lists is None:
+        return None
+    rows = {name: row for row, name in enumerate(lists.queries.to_pylist())}
+    return {query: _first(lists, rows[query], k) for query in queries if query in rows}
 
 
 def first_scores(entry: Entry) -> QueryScores | None:
-    """Return the score of each query's first candidate, or None without sound evidence."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    table = _read(entry, RANKINGS, {"query_id": pa.types.is_string, "scores": _is_list})
-    ids = None if table is None else _ids(table["query_id"])
-    if table is None or ids is None:
+    """Return the score of each query's first candidate (NaN for none), or None without a sound ranking."""
+    lists = _ranking(entry)
+    if lists is None or lists.scores is None:
         return None
-    lists = table["scores"].combine_chunks()
-    full = pc.greater(pc.fill_null(pc.list_value_length(lists), 0), 0)
-    values = np.full(len(ids), np.nan)
-    values[np.asarray(full)] = np.asarray(pc.list_element(lists.filter(full), 0), dtype=np.float64)
-    return QueryScores(ids, np.where(np.isfinite(values), values, np.nan))
+    values = np.full(len(lists.queries), np.nan)
+    full = np.diff(lists.starts) > 0
+    values[full] = lists.scores[lists.starts[:-1][full]]
+    return QueryScores(tuple(lists.queries.to_pylist()), np.where(np.isfinite(values), values, np.nan))
 
 
-def _read(entry: Entry, ending: str, columns: dict[str, Any]) -> Any:
-    """Return an Arrow table of `columns`, whose types the given predicates accept, or None."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = _beside(entry, ending)
+def _ranking(entry: Entry) -> RankedLists | None:
+    path = _beside(entry, RANKINGS)
     if path is None:
         return None
     try:
-        with pq.ParquetFile(path) as file:
-            if not _fits(file, columns):
-                return None
-            return file.read(columns=list(columns), use_threads=False)
-    except (pa.ArrowException, OSError, ValueError):
+        return read_rankings(path)[MAIN_POOL]
+    except ParquetError:
         return None
+
+
+def _first(lists: RankedLists, row: int, k: int) -> tuple[str, ...]:
+    start, end = int(lists.starts[row]), int(lists.starts[row + 1])
+    return tuple(lists.candidates[start : min(end, start + k)].to_pylist())
 
 
 def _beside(entry: Entry, ending: str) -> Path | None:
     if entry.path is None:
         return None
     path = entry.path.with_name(entry.path.stem + ending)
-    return path if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST else None
-
-
-def _fits(file: Any, columns: dict[str, Any]) -> bool:
-    found = {field.name: field.type for field in file.schema_arrow}
-    size = sum(file.metadata.row_group(place).total_byte_size for place in range(file.metadata.num_row_groups))
-    typed = all(name in found and accepts(found[name]) for name, accepts in columns.items())
-    return typed and size <= LARGEST and file.metadata.num_rows <= MOST_QUERIES
-
-
-def _is_list(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_list(kind)) and bool(
-        pa.types.is_string(kind.value_type) or pa.types.is_floating(kind.value_type)
-    )
-
-
-def _ids(column: Any) -> tuple[str, ...] | None:
-    """Return the ids, or None where one is missing, endless or stands twice."""
-    ids = column.to_pylist()
-    sound = all(isinstance(one, str) and 0 < len(one) <= LONGEST_ID for one in ids)
-    return tuple(ids) if sound and len(set(ids)) == len(ids) else None
-
-
-def _sound(ids: Any, scores: Any) -> bool:
-    return ids is not None and scores is not None and len(ids) == len(scores) and None not in ids
+    return path if path.is_file() and not path.is_symlink() and path.stat().st_size <= limits.FILE_BYTES else None

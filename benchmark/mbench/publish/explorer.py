@@ -160,7 +160,7 @@ class _Explorer:
         lists = tops(entry, queries, TOP)
         if lists is None or not all(query in lists for query in queries):
             return None
-        return [self._known(lists[query].candidates) for query in queries]
+        return [self._known(lists[query]) for query in queries]
 
     def _known(self, ids: Sequence[str]) -> Rows:
         from mbench.data.table import lookup

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from mbench.publish.tables import Table
 
-WIDE, NARROW = 720.0, 350.0
-"""Units, which are CSS pixels where there is room: every figure is drawn for a desk and for a phone."""
+WIDE, HALF, NARROW = 760.0, 540.0, 350.0
+"""Units, which are CSS pixels where there is room: figures are drawn for a desk (two abreast: half) and a phone."""
 CHARACTER = 6.3
 """The mean width of a character of a label, in units."""
 
@@ -126,9 +126,9 @@ class Scale:
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
 
-def both(draw: Callable[[float], Drawing]) -> tuple[Drawing, ...]:
+def both(draw: Callable[[float], Drawing], wide: float = WIDE) -> tuple[Drawing, ...]:
     """Return a figure drawn for a desk and for a phone."""
-    return draw(WIDE), draw(NARROW)
+    return draw(wide), draw(NARROW)
 
 
 def number(value: float) -> str:
@@ -166,15 +166,15 @@ def percent_ticks(low: float, high: float, wanted: int = 5) -> list[Tick]:
 
 
 def log_domain(values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of a logarithmic axis with room beside the outermost values."""
+    """Return the ends of a logarithmic axis with room beside the outermost values: at least from half to double."""
     low, high = min(values), max(values)
-    room = max((high / low) ** 0.08, 1.25)
+    room = max((high / low) ** 0.08, 2.0 if low == high else 1.5)
     return low / room, high * room
 
 
 def log_ticks(low: float, high: float, words: Callable[[int], str], wanted: int) -> list[Tick]:
-    """Return round numbers between `low` and `high`: powers of ten, with 2 and 5 in between where there is room."""
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    """Return round numbers between `low` and `high`: powers of ten, with others in between where there is room."""
+    for steps in ((1, 2, 3, 4, 5, 6, 8), (1, 2, 5), (1, 3), (1,)):
         found = [
             step * 10**power
             for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

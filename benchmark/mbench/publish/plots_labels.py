@@ -9,7 +9,7 @@ from mbench.publish.plots import CHARACTER
 
 HEIGHT = 13.0
 GAP = 7.0
-PLACES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1), (1, -2), (1, 2), (-1, -2), (-1, 2))
+PLACES = ((1, 0), (1, -1), (1, 1), (-1, 0), (-1, -1), (-1, 1), (0, -1), (0, 1), (1, -2), (1, 2), (-1, -2), (-1, 2))
 """Where a label is tried, in steps from its point: right, left, above, below, then farther out."""
 
 
@@ -56,9 +56,9 @@ class Label:
     text: str
 
 
-def place_labels(anchors: Sequence[Anchor], frame: Box) -> list[Label]:
+def place_labels(anchors: Sequence[Anchor], frame: Box, obstacles: Sequence[Box] = ()) -> list[Label]:
     """Return a label for each anchor that room is found for, the first ones first. Deterministic."""
-    taken = [Box(a.x - GAP + 1, a.y - GAP + 1, a.x + GAP - 1, a.y + GAP - 1) for a in anchors]
+    taken = [*obstacles, *(Box(a.x - GAP + 1, a.y - GAP + 1, a.x + GAP - 1, a.y + GAP - 1) for a in anchors)]
     found = []
     for anchor in anchors:
         boxes = (_box(anchor, *place) for place in PLACES if anchor.text)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mbench.core.results import Value
 from mbench.publish.plots import (
+    HALF,
     Drawing,
     Figure,
     Key,
@@ -75,7 +77,7 @@ def scatter(id: str, title: str, quality: str, cost: Cost, samples: Sequence[Sam
         id,
         title,
         about,
-        both(lambda width: _draw(points, quality, cost, width)),
+        both(lambda width: _draw(points, quality, cost, width), HALF),
         _table(samples, quality, cost),
         _LEGEND,
         _notes(samples, cost),
@@ -122,7 +124,7 @@ def _draw(points: Sequence[_Point], quality: str, cost: Cost, width: float) -> D
         *y_axis(y, percent_ticks(y.low, y.high), LEFT, width - RIGHT, f"{quality}, percent"),
         Mark("path", style="p-frontline", data=polyline(_steps(points, x, y))),
         *(mark for p in points for mark in _point_marks(p, x, y, cost)),
-        *_labels(points, x, y, Box(LEFT + 2, TOP - 6, width, bottom)),
+        *_labels(points, x, y, Box(LEFT + 2, TOP - 6, width, bottom), _lines(_steps(points, x, y))),
     ]
     return Drawing(width, HEIGHT, tuple(marks), narrow)
 
@@ -147,10 +149,15 @@ def _point_marks(point: _Point, x: Scale, y: Scale, cost: Cost) -> list[Mark]:
     return [*marks, Mark(shape, across, y(value.value), style=style, title=title)]
 
 
-def _labels(points: Sequence[_Point], x: Scale, y: Scale, frame: Box) -> list[Mark]:
+def _lines(path: Sequence[tuple[float, float]]) -> list[Box]:
+    """Return the room that the parts of a path take."""
+    return [Box(min(x, x2) - 1, min(y, y2) - 1, max(x, x2) + 1, max(y, y2) + 1) for (x, y), (x2, y2) in pairwise(path)]
+
+
+def _labels(points: Sequence[_Point], x: Scale, y: Scale, frame: Box, lines: Sequence[Box]) -> list[Mark]:
     order = sorted(points, key=lambda p: (not p.front, -p.quality.value, p.name))
     anchors = [Anchor(x(p.cost), y(p.quality.value), shortened(p.name, LONGEST_LABEL)) for p in order]
-    return [Mark("text", one.x, one.y, style="p-label", data=one.text) for one in place_labels(anchors, frame)]
+    return [Mark("text", one.x, one.y, style="p-label", data=one.text) for one in place_labels(anchors, frame, lines)]
 
 
 def _table(samples: Sequence[Sample], quality: str, cost: Cost) -> Table:

@@ -69,7 +69,7 @@ def _series(board: Board, entry: Entry, name: str, tags: Sequence[str], metric: 
 
 def _known(entry: Entry, key: str) -> Floats:
     column = query_scores(entry, key)
-    return np.zeros(0) if column is None else column.values[~np.isnan(column.values)]
+    return np.zeros(0) if column is None else column.judged
 
 
 def _firsts(board: Board, entries: Sequence[Entry]) -> Iterator[FirstScores]:
