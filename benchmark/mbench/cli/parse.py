@@ -48,6 +48,16 @@ def size(value: str | None, flag: str) -> int | None:
     return amount
 
 
+def duration(value: str | None, flag: str) -> float | None:
+    """Parse a time such as 30d, 12h or 45m; return seconds."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([DHM])", value.strip().upper())
+    if not match:
+        raise UserError(f"{flag}: expected a time such as 30d, 12h or 45m, found {value!r}")
+    return float(match[1]) * {"D": 86400, "H": 3600, "M": 60}[match[2]]
+
+
 def batch_size(value: str) -> int | None:
     """Parse a positive number or `auto` (None)."""
     if value == "auto":
