@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mbench.cli import catalogue, check_model, compare, encode, export, fetch, leaderboard, run, score, submit
+from mbench.cli import cache, catalogue, check_model, compare, encode, export, fetch, leaderboard, run, score, submit
 from mbench.core.errors import EXIT_INTERRUPTED, EXIT_USER, MbenchError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("tasks")(catalogue.tasks_command)
 app.command("models")(catalogue.models_command)
 app.command("describe")(catalogue.describe_command)
 app.add_typer(submit.app, name="submit", help="Begin, fill and check a submission to the leaderboard.")
+app.add_typer(cache.app, name="cache", help="Look at stored embeddings, verify them, remove them.")
 app.add_typer(leaderboard.app, name="leaderboard", help="Build and look at the leaderboard.")
 
 
