@@ -83,7 +83,8 @@ def _tried(model: Loaded, task: Task, settings: RunSettings, watch: Watch, clock
     with clock.phase("encode_queries"):
         queries = query_vectors(model, data, tally, watch)
     with clock.phase("encode_candidates"):
-        corpus = embed(model.encoder, data.corpus, "candidate", tally, watch, model.stores["candidate"])
+        store = model.stores["candidate"]
+        corpus = embed(model.encoder, data.corpus, "candidate", tally, watch, store, settings.memory)
     with clock.phase("search"):
         watch.start("search", 0)
         rankings = ranked(task.spec, data, queries, corpus, settings)
