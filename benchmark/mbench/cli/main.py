@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from mbench.cli import cache, catalogue, check_model, compare, encode, export, fetch, leaderboard, run, score, submit
+from mbench.cli import (
+    cache,
+    catalogue,
+    check_model,
+    compare,
+    encode,
+    export,
+    fetch,
+    leaderboard,
+    ledger,
+    run,
+    score,
+    submit,
+)
 from mbench.core.errors import EXIT_INTERRUPTED, EXIT_USER, MbenchError
 
 app = typer.Typer(
@@ -25,6 +38,7 @@ app.command("check-model")(check_model.check_model_command)
 app.command("score")(score.score_command)
 app.command("export")(export.export_command)
 app.command("compare")(compare.compare_command)
+app.command("ledger")(ledger.ledger_command)
 app.command("tasks")(catalogue.tasks_command)
 app.command("models")(catalogue.models_command)
 app.command("describe")(catalogue.describe_command)
