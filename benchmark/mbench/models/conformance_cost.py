@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,10 +45,11 @@ class Answer:
 
 
 def fulfil(order: Order) -> Answer:
-    """Load a model by its name and options and embed: how every worker gets its model. Never raises."""
+    """Load a model by its name and options and embed: how every worker gets its model. Never raises, never prints."""
     try:
-        encoder = load_model(order.name, order.options)
-        vectors = np.asarray(encoder.encode(order.items, role="query"), dtype=np.float64)
+        with redirect_stdout(sys.stderr):
+            encoder = load_model(order.name, order.options)
+            vectors = np.asarray(encoder.encode(order.items, role="query"), dtype=np.float64)
         return Answer(vectors, identified(encoder))
     except (Exception, SystemExit) as error:
         told = str(error) if isinstance(error, MbenchError) else f"{type(error).__name__}: {error}"
