@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from tests.models.adapters.conforming import Sound
 
-from mbench.core.errors import ModelError
-from mbench.core.types import LoadOptions
+from mbench.core.errors import ModelError, UnsupportedModalityError
+from mbench.core.specs import Modality
+from mbench.core.types import Item, LoadOptions, Role, Vectors
 from mbench.models.conformance import Row, checks, examine, subject_of
 from mbench.models.conformance_items import PICTURES, drawing, turned
+from mbench.models.conformance_subject import Subject
 
 ADAPTERS = Path(__file__).parent / "adapters" / "conforming.py"
 LONG = {"3,500 words", "one word of 6,000 letters"}
@@ -110,6 +114,49 @@ def test_embeddings_that_are_looked_up_by_id_are_not_examined(tmp_path: Path) ->
     subject = subject_of("precomputed", LoadOptions(args={"path": str(path)}))
     (only,) = examine(subject, checks(subject))
     assert only.finding.state == "skip" and "looked up by id" in only.finding.detail
+
+
+class Only(Sound):
+    """Embeds items of one modality and refuses all others."""
+
+    def __init__(self, modality: Modality, similarity: Literal["cosine", "dot"] = "cosine") -> None:
+        self.modality = modality
+        self.card = Sound.card.model_copy(update={"modalities": [modality], "similarity": similarity})
+
+    def vector(self, item: Item, role: Role) -> Vectors:
+        parts = [name for name, part in (("image", item.image), ("text", item.text)) if part is not None]
+        if "+".join(parts) != self.modality:
+            raise UnsupportedModalityError(f"{role} {item.id!r} is not of {self.modality}")
+        return super().vector(item, role)
+
+
+@pytest.mark.parametrize(
+    ("modality", "groups"),
+    [("text", {"declared", "pictures"}), ("image", {"declared", "texts"}), ("image+text", set())],
+)
+def test_a_model_of_one_modality_is_asked_about_that_one(modality: Modality, groups: set[str]) -> None:
+    subject = Subject("only", Only(modality), LoadOptions())
+    rows = list(examine(subject, checks(subject, worker=False)))
+    assert failures(rows) == {}
+    assert {one.group for one in rows if one.finding.state == "skip"} == groups
+    assert len(row(rows, "unsupported ones").finding.detail.split(", ")) == 2
+
+
+def test_lengths_count_for_a_model_of_dot_products() -> None:
+    subject = Subject("only", Only("text", "dot"), LoadOptions())
+    assert subject.gap(np.array([1.0, 0.0]), np.array([2.0, 0.0])) == 0.25
+    assert row(list(examine(subject, checks(subject, worker=False))), "length").finding.state == "info"
+    assert Subject("only", Only("text"), LoadOptions()).gap(np.array([1.0, 0.0]), np.array([2.0, 0.0])) == 0
+
+
+@pytest.mark.parametrize(
+    ("identity", "asked", "tolerance"),
+    [({}, "auto", 1e-5), ({"dtype": "bf16"}, "auto", 1e-2), ({}, "float16", 1e-3), ({"dtype": "int4"}, "bf16", 1e-2)],
+)
+def test_the_tolerance_is_that_of_the_precision(identity: dict[str, object], asked: str, tolerance: float) -> None:
+    model = Only("text")
+    model.identity = identity
+    assert Subject("only", model, LoadOptions(dtype=asked)).tolerance == tolerance
 
 
 def test_the_flagged_picture_is_one_that_viewers_turn() -> None:
