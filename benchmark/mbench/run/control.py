@@ -8,7 +8,7 @@ import numpy as np
 
 from mbench.core.errors import UserError
 from mbench.core.extras import Control, Spread, Variant
-from mbench.core.types import Rows
+from mbench.core.types import Rows, needs_of
 from mbench.data.variants import has_opposite, with_instructions
 from mbench.run.trial import Gathered, Trial, gather
 
@@ -38,6 +38,9 @@ def control(trial: Trial) -> Control:
 
 
 def _asked(trial: Trial, mode: str, seed: int) -> Variant:
+    encoder = trial.model.encoder
+    if "id" in needs_of(encoder):
+        raise UserError(f"Model {encoder.card.id!r} knows items by their ids; it cannot be asked otherwise.")
     if mode == "none" and not any(trial.data.queries.column("instruction")):
         raise UserError("The queries have no instructions that could be taken away.")
     data = with_instructions(trial.data, mode, seed)
