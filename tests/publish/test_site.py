@@ -114,7 +114,7 @@ def test_a_model_page_has_its_card_and_all_scores(built: Path) -> None:
     html = Html(page)
     assert "0123456789abcdef0123456789" in html.text
     assert {"href": "https://example.org/p", "rel": "noopener noreferrer nofollow"} in html.all("a")
-    assert [row[1] for row in rows(page)[1:]] == ["recall@1", "recall@5", "recall@10"]
+    assert [row[1] for row in rows(page, 1)[1:]] == ["recall@1", "recall@5", "recall@10"]
 
 
 def test_every_internal_link_leads_somewhere(built: Path) -> None:
@@ -126,7 +126,7 @@ def test_every_internal_link_leads_somewhere(built: Path) -> None:
                 continue
             target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
             assert target.is_file(), f"{page.name}: {link}"
-            if parts.fragment:
+            if parts.fragment and "=" not in parts.fragment:  # the state of a page is no place in it
                 assert parts.fragment in {a.get("id") for _, a in Html(target).elements}, f"{page.name}: {link}"
 
 
@@ -137,7 +137,7 @@ def test_ids_are_unique_and_labels_name_elements_that_are_there(built: Path) -> 
         assert len(ids) == len(set(ids)), page
         for attributes in elements:
             for key in ("aria-labelledby", "for"):
-                assert attributes.get(key, ids[0]) in ids, (page, attributes)
+                assert set(attributes.get(key, ids[0]).split()) <= set(ids), (page, attributes)
 
 
 def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:

@@ -25,7 +25,7 @@ from mbench.publish.scripts import SiteFile, script_file
 
 TOP = 5
 RIGHT_SHOWN = 4
-MOST_MODELS = 200
+MOST_MODELS = 60
 """So many models of a task can be looked at, its best ones: beyond it the page's data would grow without end."""
 
 

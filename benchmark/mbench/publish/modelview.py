@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 
 from mbench.core.results import Value
 from mbench.core.specs import ModelCard
-from mbench.publish.board import Board, ModelKey
+from mbench.data.catalog import Group
+from mbench.publish.board import Board, ModelKey, TaskKey, outer_groups
 from mbench.publish.collect import Entry
 from mbench.publish.columns import Column, fact
-from mbench.publish.tables import Cell, Head, Name, Row, Table
+from mbench.publish.howto import run_command
+from mbench.publish.plots import Figure
+from mbench.publish.plots_bars import Field, profile
+from mbench.publish.tables import Cell, Head, Name, Row, Table, score
 from mbench.publish.text import day, interval, percent, plain, whole
 
 
@@ -23,13 +27,38 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A task that draws from data that the model was trained on."""
+
+    title: str
+    page: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What makes the results of a revision again; `revision` is empty where there is only one."""
+
+    revision: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
-    """A model: the card of its newest result, and a table of all scores for each revision."""
+    """A model: the card of its newest result, and a table of all scores for each revision.
+
+    `seen` are the tasks that draw from what the model was trained on, `history` has a row a revision where there are
+    several, `commands` make the results of each revision again.
+    """
 
     id: str
     page: str
     card: ModelCard
     facts: tuple[Fact, ...]
+    seen: tuple[Seen, ...]
+    figure: Figure | None
+    commands: tuple[Command, ...]
+    history: Table | None
     tables: tuple[Table, ...]
 
 
@@ -43,6 +72,10 @@ def model_view(board: Board, model_id: str, columns: Sequence[Column]) -> ModelV
         page=board.model_page(model_id),
         card=card,
         facts=_facts(card, columns),
+        seen=_seen(board, newest),
+        figure=_profile(board, newest),
+        commands=tuple(_command(board, model, several=len(revisions) > 1) for model in revisions),
+        history=_history(board, revisions) if len(revisions) > 1 else None,
         tables=tuple(_scores(board, model) for model in revisions),
     )
 
@@ -61,6 +94,66 @@ def _facts(card: ModelCard, columns: Sequence[Column]) -> tuple[Fact, ...]:
     more = [Fact(title, Cell(text, url=text)) for title, text in others.items() if text]
     titles = {one.title for one in declared}
     return (*declared, *(one for one in more if one.title not in titles))
+
+
+def _seen(board: Board, model: ModelKey) -> tuple[Seen, ...]:
+    return tuple(
+        Seen(board.title(task), board.task_page(task), mark.reason)
+        for entry in board.of_model(model)
+        for task in [board.task_of(entry)]
+        for mark in board.marks(entry)
+        if mark.word == "trained"
+    )
+
+
+def _command(board: Board, model: ModelKey, *, several: bool) -> Command:
+    newest = sorted(board.of_model(model), key=lambda one: str(one.result.run.get("date", "")), reverse=True)
+    text = run_command([entry.result for entry in newest], board.catalog)
+    return Command(model.revision if several else "", text)
+
+
+def _history(board: Board, revisions: Sequence[ModelKey]) -> Table:
+    """Return a row a revision, newest first: when it was run, on how many tasks, and the means of groups."""
+    groups = [group for group in outer_groups(board.catalog) if group.spec.aggregates]
+    found = {model: [_mean(board, model, group) for group in groups] for model in revisions}
+    shown = [place for place in range(len(groups)) if any(means[place] for means in found.values())]
+    heads = (Head("Last run"), Head("Results", numeric=True), *(Head(_title(groups[p]), numeric=True) for p in shown))
+    order = sorted(revisions, key=lambda model: (board.newest(model), model), reverse=True)
+    rows = [
+        Row(
+            Name(model.revision, marks=board.model_marks(model)),
+            (
+                Cell(f"{board.newest(model):%Y-%m-%d}"),
+                Cell(whole(len(board.of_model(model))), numeric=True),
+                *(score(found[model][place]) for place in shown),
+            ),
+        )
+        for model in order
+    ]
+    return Table("Revision", heads, tuple(rows), "Revisions")
+
+
+def _mean(board: Board, model: ModelKey, group: Group) -> Value | None:
+    return board.group_scores(model, group).get(group.spec.aggregates[0].name)
+
+
+def _title(group: Group) -> str:
+    return f"{group.spec.title or group.id}, {group.spec.aggregates[0].name.replace('_', ' ')}"
+
+
+def _profile(board: Board, model: ModelKey) -> Figure | None:
+    tasks = [task for task in board.tasks if (entry := board.find(model, task)) and not board.outdated(entry)]
+    found = [field for task in tasks if (field := _field(board, model, task)) is not None]
+    return profile("profile", f"Where {model.id} stands", model.id, found)
+
+
+def _field(board: Board, model: ModelKey, task: TaskKey) -> Field | None:
+    """Return the model's score among those of all other models; other revisions of it are none."""
+    key = board.primary(task)
+    found = [one for one in board.on_task(task) if key in one.result.metrics and not board.outdated(one)]
+    own = [one for one in found if one.result.model.id == model.id and one.result.model.revision == model.revision]
+    others = tuple(one.result.metrics[key].value for one in found if one.result.model.id != model.id)
+    return Field(board.title(task), board.task_page(task), own[0].result.metrics[key], others) if own else None
 
 
 def _scores(board: Board, model: ModelKey) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mbench.core.results import Value
 from mbench.publish.plots import (
     CHARACTER,
+    HALF,
     Drawing,
     Figure,
     Key,
@@ -24,6 +25,8 @@ from mbench.publish.text import percent
 
 SYMBOLS = ("circle", "square", "triangle", "diamond", "ring", "cross")
 """Each model has a shape of its own besides its colour (m0 to m5)."""
+MOST_LINES = 42
+"""Models times kinds that a figure holds; with more kinds it shows fewer models."""
 LINE, ROOM = 13.0, 13.0
 """Units between two models of a row, and between two rows."""
 TOP, BOTTOM = 12.0, 46.0
@@ -49,8 +52,11 @@ class Field:
 
 
 def slice_bars(id: str, title: str, metric: str, tags: Sequence[str], series: Sequence[Series]) -> Figure | None:
-    """Return the scores of up to six models on each value of a slice; None for a single value or no model."""
-    shown = series[: len(SYMBOLS)]
+    """Return the scores of up to six models on each value of a slice; None for a single value or no model.
+
+    `series` are the best models first.
+    """
+    shown = series[: max(2, min(len(SYMBOLS), MOST_LINES // max(len(tags), 1)))]
     if len(tags) < 2 or not shown:
         return None
     about = f"{metric} on each of {len(tags)} kinds of queries, of {_many(len(shown), len(series))}."
@@ -58,7 +64,7 @@ def slice_bars(id: str, title: str, metric: str, tags: Sequence[str], series: Se
         id,
         title,
         about,
-        both(lambda width: _draw_slices(metric, tags, shown, width)),
+        both(lambda width: _draw_slices(metric, tags, shown, width), HALF),
         _table(tags, series),
         tuple(Key(SYMBOLS[place], f"m{place}", one.name) for place, one in enumerate(shown)),
         ("A line through a symbol is the 95% interval.",),
@@ -121,7 +127,7 @@ def profile(id: str, title: str, name: str, fields: Sequence[Field]) -> Figure |
     heads = tuple(Head(words, numeric=True) for words in (name, "Lowest other", "Median of others", "Highest other"))
     legend = (
         Key("circle", "m0", name),
-        Key("bar", "p-range", "lowest to highest of the other models"),
+        Key("square", "p-range", "lowest to highest of the other models"),
         Key("tick", "p-median", "their median"),
     )
     return Figure(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mbench.core.extras import Point
 from mbench.publish.plots import (
+    HALF,
     Drawing,
     Figure,
     Key,
@@ -50,7 +51,9 @@ def curves_figure(id: str, title: str, metric: str, curves: Sequence[Curve]) -> 
         "for binary."
     )
     legend = tuple(Key(SYMBOLS[place], f"m{place}", one.name) for place, one in enumerate(shown))
-    return Figure(id, title, about, both(lambda width: _draw(shown, metric, width)), _table(known, metric), legend)
+    return Figure(
+        id, title, about, both(lambda width: _draw(shown, metric, width), HALF), _table(known, metric), legend
+    )
 
 
 def _table(curves: Sequence[Curve], metric: str) -> Table:

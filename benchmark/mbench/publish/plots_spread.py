@@ -10,6 +10,7 @@ import numpy as np
 from mbench.core.types import Floats
 from mbench.publish.plots import (
     CHARACTER,
+    HALF,
     Drawing,
     Figure,
     Key,
@@ -29,6 +30,8 @@ BINS = 40
 TOP, BOTTOM = 10.0, 46.0
 BAND = 46.0
 """Units that a model has in height."""
+
+NEARLY = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def first_scores_figure(id: str, title: str, models: Sequence[FirstScores]) -> F
         "scale of its own scores; only shapes compare."
     )
     legend = (Key("square", "p-right", "right first candidates"), Key("square", "p-wrong", "wrong ones"))
-    return Figure(id, title, about, both(lambda width: _draw_first(known, width)), _first_table(known), legend)
+    return Figure(id, title, about, both(lambda width: _draw_first(known, width), HALF), _first_table(known), legend)
 
 
 def _first_table(models: Sequence[FirstScores]) -> Table:
@@ -136,12 +139,12 @@ def _outline(counts: Floats, edges: Floats, x: Scale, base: float, unit: float) 
 
 
 def query_values_figure(id: str, title: str, metric: str, models: Sequence[QueryValues]) -> Figure | None:
-    """Return the shares of queries by their value, a bar a model; None where every value is 0 or 1, or without models.
+    """Return the shares of queries by their value, a bar a model; None where nearly every value is 0 or 1.
 
     Hit rates say all with their mean; graded metrics can have one mean from many half right or from few right queries.
     """
     known = [one for one in models if len(one.values)]
-    if not known or all(np.isin(one.values, (0.0, 1.0)).all() for one in known):
+    if all(np.isin(one.values, (0.0, 1.0)).mean() > NEARLY for one in known):
         return None
     about = f"The share of queries with no, a low, a middle, a high and the full value of {metric}."
     legend = tuple(Key("square", style, words) for style, words in zip(_SHARE_STYLES, _SHARE_WORDS, strict=True))
@@ -150,7 +153,7 @@ def query_values_figure(id: str, title: str, metric: str, models: Sequence[Query
         for one in known
     ]
     table = Table("Model", tuple(Head(words, numeric=True) for words in _SHARE_WORDS), tuple(rows))
-    return Figure(id, title, about, both(lambda width: _draw_shares(known, width)), table, legend)
+    return Figure(id, title, about, both(lambda width: _draw_shares(known, width), HALF), table, legend)
 
 
 _SHARE_WORDS = ("0", "up to 1/3", "up to 2/3", "below 1", "1")

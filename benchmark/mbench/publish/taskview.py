@@ -13,6 +13,9 @@ from mbench.core.results import Value
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.publish.board import Board, TaskKey
 from mbench.publish.collect import Entry
+from mbench.publish.metricwords import metric_words
+from mbench.publish.plots import Figure
+from mbench.publish.plots_task import task_figures
 from mbench.publish.tables import Cell, Head, Name, Row, Table, mark_best, score
 from mbench.publish.text import magnitude, minute, percent, plain, whole
 
@@ -25,13 +28,18 @@ RUN_FIRST = ("date", "seconds", "device", "dtype", "batch_size", "seed", "instru
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task and the tables of its results; `spec` is None for a task that this catalogue does not know."""
+    """A task and the tables of its results; `spec` is None for a task that this catalogue does not know.
+
+    `meaning` says what the primary metric tells.
+    """
 
     id: str
     title: str
     protocol: str
     page: str
     primary: str
+    meaning: str
+    figures: tuple[Figure, ...]
     spec: TaskSpec | None
     sizes: str
     tables: tuple[Table, ...]
@@ -49,6 +57,8 @@ def task_view(board: Board, task: TaskKey) -> TaskView:
         protocol=task.protocol,
         page=board.task_page(task),
         primary=board.primary(task),
+        meaning=metric_words(spec, spec.primary) if spec else "",
+        figures=task_figures(board, task, [entry for entry in entries if not board.outdated(entry)]),
         spec=spec,
         sizes=_sizes(entries, spec),
         tables=tuple(t for t in (*tables, _provenance(board, entries)) if t.rows and t.heads),
