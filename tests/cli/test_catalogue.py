@@ -62,3 +62,13 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_model_that_has_seen_a_task_passes_for_zero_shot(mbench: Command) -> None:
+    done = mbench("describe", "cirr", "--model", "uniir-clip-sf")
+    assert done.code == 0 and "seen" in done.out and "trained on m-beir, which holds cirr" in done.out
+    done = mbench("describe", "emoji", "-m", "tiny")
+    assert done.out.count("unseen") == 6 and "fluent-emoji-flat" in done.out
+    for arguments in (("cirr", "-m", "uniir"), ("tiny", "-m", "tiny")):
+        done = mbench("describe", *arguments)
+        assert done.code == 2 and "Traceback" not in done.err

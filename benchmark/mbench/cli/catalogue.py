@@ -49,7 +49,11 @@ def models_command(pattern: PatternArgument = "*", as_json: JsonOption = False) 
 
 
 def describe_command(
-    name: Annotated[str, typer.Argument(help="A task, group or model.")], task_dir: TaskDirOption = None
+    name: Annotated[str, typer.Argument(help="A task, group or model.")],
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Say whether this model has seen the data of the task or group.")
+    ] = None,
+    task_dir: TaskDirOption = None,
 ) -> int:
     """Show all that is known about a task, a group or a model."""
     from mbench.data.catalog import Catalog
@@ -59,14 +63,25 @@ def describe_command(
     known = [*catalog.all_tasks, *catalog.all_groups, *MODELS]
     if name not in known:
         raise UnknownNameError("task or model", name, known, "`mbench tasks` and `mbench models` list all.")
-    if name in MODELS:
+    if model is not None:
+        _print_contamination(catalog.tasks([name]), model)
+    elif name in MODELS:
         _print_fields(model_cards(name)[0].model_dump(mode="json"))
-        return EXIT_DONE
-    if name in catalog.all_groups:
+    elif name in catalog.all_groups:
         _print_group(catalog.group(name).spec, catalog.tasks([name]))
     else:
         _print_task(catalog.all_tasks[name])
     return EXIT_DONE
+
+
+def _print_contamination(tasks: list[Task], model: str) -> None:
+    from mbench.models.catalog import model_card
+    from mbench.publish.contamination import verdict
+
+    card = model_card(model)
+    found = [(task.id, verdict(card, task.spec)) for task in tasks]
+    rows = [{"task": name, "data": one.status, "reason": one.reason} for name, one in found]
+    _table(f"What {model} has seen of the data", ["task", "data", "reason"], rows)
 
 
 def _groups(catalog: Catalog, pattern: str) -> dict[str, list[str]]:
