@@ -85,6 +85,7 @@ def _write(path: Path, table: Any) -> None:
             compression_level=LEVEL,
             use_dictionary=[*texts, *flat],
             column_encoding=scores or None,
+            write_page_checksum=True,
         )
 
     write_atomically(path, write)

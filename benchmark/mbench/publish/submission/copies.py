@@ -40,7 +40,7 @@ class Others:
     """The other submissions of a folder, and the digests of their rankings as far as they were asked for."""
 
     submissions: Sequence[Inspected] = ()
-    _digests: dict[str, Digests] = field(default_factory=dict)
+    _digests: dict[Path, Digests] = field(default_factory=dict)
 
     @staticmethod
     def within(submissions: Path, catalog: Catalog) -> Others:
@@ -52,12 +52,11 @@ class Others:
         """Yield the submissions in other folders than `mine`."""
         yield from (one for one in self.submissions if one.folder != mine)
 
-    def digests(self, one: Submitted, name: str) -> Digests:
+    def digests(self, one: Submitted) -> Digests:
         """Return the digests of a result's main ranking; empty where it cannot be read."""
-        key = f"{name}/{one.file}"
-        if key not in self._digests:
-            self._digests[key] = _digests(one)
-        return self._digests[key]
+        if one.path not in self._digests:
+            self._digests[one.path] = _digests(one)
+        return self._digests[one.path]
 
 
 def judge_names(mine: Inspected, card: ModelCard, others: Others, known: Sequence[str]) -> Iterator[Finding]:
@@ -88,7 +87,7 @@ def judge_rankings(mine: Inspected, others: Others) -> Iterator[Finding]:
         if other.card is None or mine.card is None or other.card.id == mine.card.id:
             continue
         pairs = [(a, b) for a in mine.results for b in other.results if _comparable(a, b)]
-        same = [a for a, b in pairs if _copied(others.digests(a, mine.name), others.digests(b, other.name))]
+        same = [a for a, b in pairs if _copied(others.digests(a), others.digests(b))]
         related = _derived(mine.card, other.card) or _derived(other.card, mine.card)
         for one in same:
             message = f"the ranking is that of {other.card.id!r} in the submission {other.name}"

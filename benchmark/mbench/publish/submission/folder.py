@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mbench.publish.submission import limits
@@ -44,15 +45,12 @@ def list_files(folder: Path, notes: Notes) -> list[File]:
 
     Links, devices, files in wrong places and too large ones are noted as errors and left out. Nothing is opened.
     """
-    files: list[File] = []
-    total = 0
-    for count, file in enumerate(_walk(folder, folder, notes, 0), 1):
-        if count > limits.FILES:
-            notes.add("too-many-files", file.name, f"more than {limits.FILES} files and folders")
-            break
-        if _allowed(file, notes):
-            files.append(file)
-            total += file.size
+    found = list(islice(_walk(folder, folder, notes, 0), limits.FILES + 1))
+    if len(found) > limits.FILES:
+        notes.add("too-many-files", "", f"more than {limits.FILES} files")
+        return []
+    files = [file for file in found if _allowed(file, notes)]
+    total = sum(file.size for file in files)
     if total > limits.TOTAL_BYTES:
         notes.add("too-large", "", f"{total} bytes in all; at most {limits.TOTAL_BYTES} are allowed")
         return []

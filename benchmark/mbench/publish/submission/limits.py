@@ -20,7 +20,7 @@ TEXT = 4_000
 NAME = 100
 """Characters of a model's name, title or revision."""
 QUERIES = 1_000_000
-ENTRIES = 40_000_000
+ENTRIES = 20_000_000
 """Places of all rankings of one Parquet file."""
 UNPACKED_BYTES = 512 * 2**20
 RATIO = 400

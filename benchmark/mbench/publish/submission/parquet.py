@@ -160,7 +160,7 @@ def _unpacked(path: Path, file: Any, lists: list[str]) -> Any:
     leaves = [file.metadata.schema.column(number).path for number in range(file.metadata.num_columns)]
     texts = [leaf for leaf in leaves if leaf.split(".")[0] in {*lists, "query_id"}]
     try:
-        with pq.ParquetFile(path, read_dictionary=texts) as again:
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as again:
             table = again.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise ParquetError("parquet-unreadable", f"cannot be unpacked: {_first_line(error)}") from None

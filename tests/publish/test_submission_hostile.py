@@ -1,0 +1,43 @@
+"""Each hostile submission is refused with its own reason; none is executed, and none stops the site from being read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.publish import hostile_cards, hostile_evidence, hostile_folders, hostile_results
+from tests.publish.hostile import Case
+from tests.publish.submissions import Good
+
+from mbench.publish.submission import inspect
+
+CASES = [*hostile_cards.CASES, *hostile_folders.CASES, *hostile_results.CASES, *hostile_evidence.CASES]
+ADAPTER = "from pathlib import Path\n\nPath({canary!r}).touch()\n"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_is_refused_for_its_reason_and_not_executed(
+    case: Case, good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = tmp_path / "canary"
+    monkeypatch.chdir(tmp_path)
+    folder = good.copy(tmp_path, case.base)
+    (folder / "adapter.py").write_text(ADAPTER.format(canary=str(canary)))
+    case.change(folder)
+    changed = folder if os.path.lexists(folder) else next(p for p in folder.parent.iterdir() if p.name != "random")
+    report = good.check(changed)
+    assert case.code in {finding.code for finding in report.problems}, report.problems
+    assert not report.good
+    assert not canary.exists()
+    assert inspect(changed, good.judge.catalog).name == changed.name
+
+
+def test_the_names_of_the_cases_are_distinct_and_many() -> None:
+    assert len({case.name for case in CASES}) == len(CASES) >= 80
+
+
+def test_every_code_that_a_submission_is_refused_with_is_told_in_the_docs(good: Good) -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "submitting.md").read_text(encoding="utf-8")
+    lacking = sorted({case.code for case in CASES if f"`{case.code}`" not in text})
+    assert lacking == []
