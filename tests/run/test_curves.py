@@ -12,7 +12,8 @@ from tests.run.helpers import Counting, candidates, data_of, hit_at_1, model, qu
 from mbench.core.errors import UserError
 from mbench.core.extras import Point
 from mbench.core.types import Encoder, Vectors
-from mbench.run.curves import as_binary, as_int8, check_dims, cut
+from mbench.retrieval.space import Space
+from mbench.run.curves import as_binary, as_int8, as_they_are, check_dims, cut
 from mbench.run.settings import Extras
 
 TASK = "emoji-vqa"
@@ -66,6 +67,23 @@ def test_coarse_codes_tie_and_say_so(points: dict[tuple[int, str], Point]) -> No
     assert points[5, "binary"].tied_at_cut > points[128, "float32"].tied_at_cut
 
 
+def test_embeddings_larger_than_memory_give_the_same_points() -> None:
+    """With --memory the candidates, their cuts and their codes lie in files."""
+    assert Space(4_000).limit < 578 * 32 * 2
+    corpus: Vectors = np.random.default_rng(1).normal(size=(578, 128)).astype(np.float32)
+    asked = corpus[:3, :32]
+    for store in (as_int8, as_binary):
+        mapped = store(asked, cut(corpus, 32, Space(4_000)), Space(4_000)).corpus
+        assert isinstance(mapped, np.memmap)
+        assert np.array_equal(mapped, store(asked, cut(corpus, 32, Space()), Space()).corpus)
+
+
+def test_half_precision_embeddings_are_said_to_take_half_the_bytes() -> None:
+    halves = np.random.default_rng(2).normal(size=(9, 8)).astype(np.float16)
+    stored = as_they_are(np.zeros((1, 8), np.float32), cut(halves, 4, Space()), Space())
+    assert stored.corpus.dtype == np.float16 and stored.bytes_per_candidate == 8
+
+
 def test_nothing_is_embedded_again() -> None:
     plain, cheap = Counting(model()), Counting(model())
     run(TASK, encoder=plain)
@@ -77,7 +95,7 @@ def test_nothing_is_embedded_again() -> None:
 @settings(max_examples=60, deadline=None)
 def test_int8_is_off_by_at_most_half_a_step_of_each_dimension(corpus: Vectors) -> None:
     asked = np.eye(5, dtype=np.float32)
-    stored = as_int8(asked, corpus)
+    stored = as_int8(asked, corpus, Space())
     codes = stored.corpus.astype(np.float64)
     assert np.array_equal(codes, codes.astype(np.int8))
     decoded = codes @ stored.queries.astype(np.float64).T
@@ -88,7 +106,7 @@ def test_int8_is_off_by_at_most_half_a_step_of_each_dimension(corpus: Vectors) -
 @given(VECTORS, VECTORS)
 @settings(max_examples=60, deadline=None)
 def test_the_dot_product_of_binary_codes_counts_differing_signs(some: Vectors, others: Vectors) -> None:
-    stored = as_binary(some, others)
+    stored = as_binary(some, others, Space())
     differing = ((some > 0)[:, None] != (others > 0)[None]).sum(axis=2)
     assert np.array_equal(stored.queries @ stored.corpus.astype(np.float32).T, 5 - 2 * differing)
 
@@ -96,7 +114,7 @@ def test_the_dot_product_of_binary_codes_counts_differing_signs(some: Vectors, o
 @given(VECTORS, st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
 def test_a_cut_has_unit_length_unless_nothing_is_left(vectors: Vectors, dims: int) -> None:
-    short = cut(vectors, dims)
+    short = cut(vectors, dims, Space())
     if dims == 5:
         assert short is vectors
         return

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mbench.core.values import Difference, Record, Value
 
-Precision = Literal["float32", "int8", "binary"]
+Precision = Literal["float32", "float16", "int8", "binary"]
 
 
 class Variant(Record):

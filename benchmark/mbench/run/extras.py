@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mbench.core.errors import UnknownNameError, UserError
-from mbench.core.extras import Ablations, Point
+from mbench.core.extras import Ablations, Point, Precision
 from mbench.core.results import TaskResult
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.run.ablation import ablations
@@ -71,15 +71,24 @@ def measured(trial: Trial, phase: Phase) -> dict[str, Any]:
 def holds(there: TaskResult, extras: Extras) -> bool:
     """Tell whether a result has all that is asked for, measured or said to be unavailable."""
     ablated = there.ablations or Ablations()
-    points = {(one.dims, one.precision) for one in there.curves or ()}
-    asked = extras.dims or extras.quantize
-    full = max((dims for dims, _ in points), default=0)
     return (
         {*extras.ablate} <= {*ablated.variants, *ablated.unavailable}
         and ("control" not in extras.report or there.control is not None)
         and ("stability" not in extras.report or there.stability is not None)
-        and (not asked or (full > 0 and {*wanted(extras, full)} <= points))
+        and _has_points(there.curves or [], extras)
     )
+
+
+def _has_points(points: list[Point], extras: Extras) -> bool:
+    if not points:
+        return not (extras.dims or extras.quantize)
+    held = {(one.dims, one.precision) for one in points}
+    return {*wanted(extras, max(one.dims for one in points), _whole(points))} <= held
+
+
+def _whole(points: list[Point]) -> Precision:
+    """Return the precision that the embeddings have themselves."""
+    return next(one.precision for one in points if one.precision not in CODES)
 
 
 def with_extras_of(result: TaskResult, there: TaskResult) -> TaskResult:
@@ -107,5 +116,5 @@ def _points(old: list[Point] | None, new: list[Point] | None) -> list[Point] | N
     if old is None or new is None:
         return new or old
     by_cost = {(one.dims, one.precision): one for one in [*old, *new]}
-    order = ("float32", *CODES)
+    order = (_whole(new), *CODES)
     return sorted(by_cost.values(), key=lambda one: (-one.dims, order.index(one.precision)))
