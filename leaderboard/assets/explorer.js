@@ -22,7 +22,7 @@
   function found(data, { place, right }) {
     return make(
       "li",
-      { class: right ? "right" : "wrong" },
+      { class: `${right ? "right" : "wrong"}${data.things[place][1] ? " pic" : ""}` },
       make("span", { class: "verdict-mark", "aria-hidden": "true" }, right ? "✓" : "✗"),
       make("span", { class: "hidden" }, right ? "right: " : "wrong: "),
       ...thing(data.things[place]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from mbench.publish.plots import (
     x_axis,
 )
 from mbench.publish.tables import Cell, Head, Name, Row, Table
-from mbench.publish.text import percent, whole
+from mbench.publish.text import NONE, percent, whole
 
 BINS = 40
 TOP, BOTTOM = 10.0, 46.0
@@ -32,6 +32,16 @@ BAND = 46.0
 """Units that a model has in height."""
 
 NEARLY = 0.95
+ABOUT = (
+    "How similar each query's first candidate is to it, by the model's own score. Each model has the scale of its own "
+    "scores; only shapes compare."
+)
+ABOUT_PARTED = (
+    "How similar each query's first candidate is to it, by the model's own score: right ones upwards, wrong ones "
+    "downwards. Where the two lie apart, the score tells how far an answer can be trusted. Each model has the scale of "
+    "its own scores; only shapes compare."
+)
+PARTED = (Key("square", "p-right", "right first candidates"), Key("square", "p-wrong", "wrong ones"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,44 +68,49 @@ def first_scores_figure(id: str, title: str, models: Sequence[FirstScores]) -> F
     known = [one for one in models if len(one.scores) > 1]
     if not known:
         return None
-    about = (
-        "How similar each query's first candidate is to it, by the model's own score: right ones upwards, wrong ones "
-        "downwards. Where the two lie apart, the score tells how far an answer can be trusted. Each model has the "
-        "scale of its own scores; only shapes compare."
-    )
-    legend = (Key("square", "p-right", "right first candidates"), Key("square", "p-wrong", "wrong ones"))
-    return Figure(id, title, about, both(lambda width: _draw_first(known, width), HALF), _first_table(known), legend)
+    parted = all(one.right is not None for one in known)
+    about = ABOUT_PARTED if parted else ABOUT
+    legend = PARTED if parted else (Key("square", "p-first", "first candidates"),)
+    table = _first_table(known, parted)
+    return Figure(id, title, about, both(lambda width: _draw_first(known, parted, width), HALF), table, legend)
 
 
-def _first_table(models: Sequence[FirstScores]) -> Table:
-    heads = ("Right", "Wrong", "Median score if right", "Median score if wrong")
+def _first_table(models: Sequence[FirstScores], parted: bool) -> Table:
+    parts = {"Right": _right, "Wrong": _wrong} if parted else {"Queries": _all}
+    heads = [*parts, *(f"{name}: median score" for name in parts)]
     rows = [
-        Row(Name(one.name, href=one.page), tuple(Cell(text, numeric=True) for text in _summary(one))) for one in models
+        Row(Name(one.name, href=one.page), tuple(Cell(text, numeric=True) for text in _summary(one, parts.values())))
+        for one in models
     ]
     return Table("Model", tuple(Head(title, numeric=True) for title in heads), tuple(rows))
 
 
-def _summary(one: FirstScores) -> tuple[str, ...]:
-    right, wrong = _parted(one)
-    medians = (f"{np.median(part):.3g}" if len(part) else "–" for part in (right, wrong))
-    return (whole(len(right)), whole(len(wrong)), *medians)
+def _summary(one: FirstScores, parts: Iterable[Callable[[FirstScores], Floats]]) -> list[str]:
+    found = [part(one) for part in parts]
+    medians = (f"{np.median(scores):.3g}" if len(scores) else NONE for scores in found)
+    return [*(whole(len(scores)) for scores in found), *medians]
 
 
-def _parted(one: FirstScores) -> tuple[Floats, Floats]:
-    if one.right is None:
-        return np.zeros(0), one.scores
-    return one.scores[one.right > 0], one.scores[~(one.right > 0)]
+def _all(one: FirstScores) -> Floats:
+    return one.scores
 
 
-def _draw_first(models: Sequence[FirstScores], width: float) -> Drawing:
+def _right(one: FirstScores) -> Floats:
+    return one.scores[:0] if one.right is None else one.scores[one.right > 0]
+
+
+def _wrong(one: FirstScores) -> Floats:
+    return one.scores[:0] if one.right is None else one.scores[~(one.right > 0)]
+
+
+def _draw_first(models: Sequence[FirstScores], parted: bool, width: float) -> Drawing:
     narrow = width < 500
-    left = 118.0 if narrow else 190.0
+    left, step = (118.0 if narrow else 150.0), BAND + 22
     marks = []
     for place, one in enumerate(models):
-        middle = TOP + (place + 0.5) * (BAND + 22)
-        marks += _band(one, Scale(*_ends(one.scores), left, width - 10), middle, 15 if narrow else 26)
-    height = TOP + len(models) * (BAND + 22)
-    return Drawing(width, height, tuple(marks), narrow)
+        middle = TOP + place * step + (0.5 if parted else 1.0) * BAND
+        marks += _band(one, Scale(*_ends(one.scores), left, width - 10), middle, parted, 15 if narrow else 20)
+    return Drawing(width, TOP + len(models) * step, tuple(marks), narrow)
 
 
 def _ends(scores: Floats) -> tuple[float, float]:
@@ -104,30 +119,22 @@ def _ends(scores: Floats) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _band(one: FirstScores, x: Scale, middle: float, most: int) -> list[Mark]:
+def _band(one: FirstScores, x: Scale, middle: float, parted: bool, most: int) -> list[Mark]:
+    height = BAND / 2 if parted else BAND
+    parts = [("right", _right(one), -1), ("wrong", _wrong(one), 1)] if parted else [("first", _all(one), -1)]
     edges = np.linspace(x.low, x.high, BINS + 1)
-    right, wrong = (np.histogram(part, edges)[0] for part in _parted(one))
-    tallest = max(int(right.max()), int(wrong.max()), 1)
-    half = BAND / 2
-    ends = [
-        Tick(float(one.scores.min()), f"{one.scores.min():.3g}"),
-        Tick(float(one.scores.max()), f"{one.scores.max():.3g}"),
+    counts = [np.histogram(scores, edges)[0] for _, scores, _ in parts]
+    tallest = max(1, *(int(one.max()) for one in counts))
+    below = middle + (height if parted else 0) + 12
+    low, high = f"{one.scores.min():.3g}", f"{one.scores.max():.3g}"
+    marks = [
+        Mark("path", style=f"p-{name}", data=_outline(found, edges, x, middle, way * height / tallest), title=one.name)
+        for (name, _, way), found in zip(parts, counts, strict=True)
     ]
-    ticks = ends if ends[0].text != ends[1].text else ends[:1]
-    return [
-        Mark("text", x.start - 12, middle + 4, style="p-label", data=shortened(one.name, most), anchor="end"),
-        Mark(
-            "path", style="p-right", data=_outline(right, edges, x, middle, -half / tallest), title=f"{one.name}: right"
-        ),
-        Mark(
-            "path", style="p-wrong", data=_outline(wrong, edges, x, middle, half / tallest), title=f"{one.name}: wrong"
-        ),
-        Mark("line", x.start, middle, x.end, middle, "p-axis"),
-        *(
-            Mark("text", x(t.value), middle + half + 12, style="p-tick", data=t.text, anchor=anchor)
-            for t, anchor in zip(ticks, ("start", "end"), strict=False)
-        ),
-    ]
+    ends = [Mark("text", x(float(one.scores.min())), below, style="p-tick", data=low)]
+    ends += [Mark("text", x(float(one.scores.max())), below, style="p-tick", data=high, anchor="end")] * (low != high)
+    label = Mark("text", x.start - 12, middle + 4, style="p-label", data=shortened(one.name, most), anchor="end")
+    return [label, *marks, Mark("line", x.start, middle, x.end, middle, "p-axis"), *ends]
 
 
 def _outline(counts: Floats, edges: Floats, x: Scale, base: float, unit: float) -> str:
