@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,21 +25,19 @@ class Openings:
     _loaded: dict[str, EvalData | None] = field(default_factory=dict, repr=False, compare=False)
 
     def data(self, task_id: str) -> EvalData | None:
-        """Return the data of a task; None where it may not be shown or is not there."""
+        """Return the data of a task; None where it may not be shown, or is not there and need not be.
+
+        Raises DataError for data that ship with their task and are damaged.
+        """
         if task_id not in self._loaded:
             task = self.catalog.all_tasks.get(task_id)
-            self._loaded[task_id] = self._load(task) if task is not None and self._open(task) else None
+            self._loaded[task_id] = None if task is None else self._load(task)
         return self._loaded[task_id]
 
-    def _open(self, task: Task) -> bool:
-        return self.private or (task.spec.pictures_public and task.spec.source.shipped)
-
     def _load(self, task: Task) -> EvalData | None:
-        return _unless_absent(lambda: load(task, self.data_root))
-
-
-def _unless_absent(read: Callable[[], EvalData]) -> EvalData | None:
-    try:
-        return read()
-    except MbenchError:
-        return None
+        if task.spec.pictures_public and task.spec.source.shipped:
+            return load(task, self.data_root)
+        try:
+            return load(task, self.data_root) if self.private else None
+        except MbenchError:
+            return None
