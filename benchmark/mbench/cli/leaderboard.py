@@ -35,18 +35,27 @@ def build(
     task_dir: Annotated[
         list[Path] | None, typer.Option("--task-dir", metavar="DIR", help="A folder of more tasks; repeatable.")
     ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", metavar="DIR", help="Folder of the data sets [default: $MBENCH_DATA].")
+    ] = None,
+    private_pictures: Annotated[
+        bool,
+        typer.Option("--private-pictures", help="Show pictures that may not be published: for your own eyes only."),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a file is broken.")] = False,
 ) -> None:
     """Build the static site from all results."""
     from mbench.data.catalog import Catalog
     from mbench.publish.collect import collect, sources
+    from mbench.publish.openings import Openings
     from mbench.publish.site import build_site
 
     folders = sources(
         results if results else [RESULTS] * RESULTS.is_dir(),
         submissions or (SUBMISSIONS if SUBMISSIONS.is_dir() else None),
     )
-    report = build_site(collect(folders), Catalog.read(task_dir or []), output)
+    catalog = Catalog.read(task_dir or [])
+    report = build_site(collect(folders), catalog, output, Openings(catalog, data_root, private_pictures))
     _tell(report)
     if strict and report.broken:
         raise CheckFailedError(f"Broken files: {listed(note.where for note in report.broken)}.")
