@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import Command
+
+from mbench.core.types import Item, Role, Vectors
+from mbench.models.tiny import Tiny
 
 RUN = ("run", "-m", "tiny", "-t", "emoji-vqa", "-o", "out", "--limit", "25")
 
@@ -22,9 +26,18 @@ def test_a_result_without_extras_does_not_mention_them(mbench: Command, tmp_path
     assert not {"ablations", "control", "curves", "stability"} & set(result(tmp_path))
 
 
-def test_extras_are_added_to_a_result_from_stored_embeddings_and_none_is_lost(mbench: Command, tmp_path: Path) -> None:
-    plain = mbench(*RUN)
-    metrics = result(tmp_path)["metrics"]
+def test_extras_are_added_to_a_result_from_stored_embeddings_and_none_is_lost(
+    mbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mbench(*RUN).code == 0
+    first = result(tmp_path)
+    encode = Tiny.encode
+
+    def of_queries(self: Tiny, items: Sequence[Item], *, role: Role) -> Vectors:
+        assert role == "query", "a candidate was embedded again"
+        return encode(self, items, role=role)
+
+    monkeypatch.setattr(Tiny, "encode", of_queries)
     steps: list[tuple[str, ...]] = [
         ("--ablate", "text-only"),
         ("--quantize", "int8"),
@@ -34,11 +47,13 @@ def test_extras_are_added_to_a_result_from_stored_embeddings_and_none_is_lost(mb
     for step in steps:
         done = mbench(*RUN, *step)
         assert done.code == 0 and "already there" not in done.err, done.err
-        assert result(tmp_path)["run"]["encoded"] == 0, step
         again = mbench(*RUN, *step)
         assert "already there" in again.err, step
     found = result(tmp_path)
-    assert plain.code == 0 and found["metrics"] == metrics
+    assert found["metrics"] == first["metrics"]
+    assert found["run"]["encoded"] == first["run"]["encoded"] > 0
+    assert found["run"]["seconds"].items() > first["run"]["seconds"].items()
+    assert {"ablations", "control", "curves"} < set(found["run"]["seconds"])
     assert set(found["ablations"]["variants"]) == {"text-only", "image-only", "no-reference"}
     points = [(one["dims"], one["precision"]) for one in found["curves"]]
     assert points == [(128, "float32"), (128, "int8"), (64, "float32")]

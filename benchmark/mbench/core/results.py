@@ -22,6 +22,7 @@ from mbench.core.types import MAIN_POOL, Floats, ItemTable, Rankings
 from mbench.core.values import Record, Value
 
 __all__ = [
+    "EXTRAS",
     "Counts",
     "Evidence",
     "GroupResult",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import JsonValue
+
 from mbench.core.errors import UnknownNameError, UserError
 from mbench.core.extras import Ablations, Point, Precision
-from mbench.core.results import TaskResult
+from mbench.core.results import EXTRAS, TaskResult
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.run.ablation import ablations
 from mbench.run.control import control
@@ -92,14 +94,26 @@ def _whole(points: list[Point]) -> Precision:
 
 
 def with_extras_of(result: TaskResult, there: TaskResult) -> TaskResult:
-    """Return `result` with the extras that an equal earlier one holds and that were not measured now."""
+    """Return `result` with the extras that an equal earlier one holds and that were not measured now.
+
+    Where the scores are still the same, how they came about is told by the earlier run, which encoded, and not by this
+    one, which read stored embeddings; only the seconds of the extras are added.
+    """
     kept = {
         "ablations": _joined(there.ablations, result.ablations),
         "control": result.control or there.control,
         "curves": _points(there.curves, result.curves),
         "stability": result.stability or there.stability,
     }
-    return result.model_copy(update=kept)
+    run = _run_of(result, there) if result.metrics == there.metrics else result.run
+    return result.model_copy(update={**kept, "run": run})
+
+
+def _run_of(result: TaskResult, there: TaskResult) -> dict[str, JsonValue]:
+    before, now = there.run.get("seconds"), result.run.get("seconds")
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return there.run
+    return {**there.run, "seconds": {**before, **{name: now[name] for name in EXTRAS if name in now}}}
 
 
 def _joined(old: Ablations | None, new: Ablations | None) -> Ablations | None:
