@@ -28,7 +28,8 @@ def test_build_takes_the_folders_that_are_there_and_says_what_it_did(folder: Pat
     write(folder / "submissions" / "b" / "results", result(task("unknown-to-mbench"), card("b"), 0.5))
     done = runner.invoke(app, ["build"])
     assert done.exit_code == 0
-    assert "leaderboard/site/index.html: 2 results of 2 models on 1 tasks" in done.output
+    assert "Broken: submissions/b/card.yaml: there is no card" in done.output
+    assert "leaderboard/site/index.html: 1 results of 1 models on 1 tasks" in done.output
     assert (folder / "leaderboard" / "site" / "index.html").is_file()
 
 

@@ -49,13 +49,15 @@ def build(
     from mbench.publish.collect import collect, sources
     from mbench.publish.openings import Openings
     from mbench.publish.site import build_site
+    from mbench.publish.submission import Judge
 
     folders = sources(
         results if results else [RESULTS] * RESULTS.is_dir(),
         submissions or (SUBMISSIONS if SUBMISSIONS.is_dir() else None),
     )
     catalog = Catalog.read(task_dir or [])
-    report = build_site(collect(folders), catalog, output, Openings(catalog, data_root, private_pictures))
+    collection = collect(folders, Judge(catalog, data_root, lenient=True))
+    report = build_site(collection, catalog, output, Openings(catalog, data_root, private_pictures))
     _tell(report)
     if strict and report.broken:
         raise CheckFailedError(f"Broken files: {listed(note.where for note in report.broken)}.")

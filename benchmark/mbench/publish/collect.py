@@ -13,6 +13,7 @@ from pathlib import Path
 from mbench.core.errors import DataError, UserError
 from mbench.core.files import canonical_json
 from mbench.core.results import GroupResult, TaskResult, Value, read_result
+from mbench.publish.submission import Judge, Report
 from mbench.publish.text import moment
 
 LARGEST = 16 * 2**20
@@ -35,12 +36,14 @@ class Source:
 class Entry:
     """A result of one model on one task, and the file that it came from as the site names it.
 
-    `path` is that file where there is one: the evidence lies beside it.
+    `path` is that file where there is one: the evidence lies beside it. `status` says of a submission's numbers how far
+    they were checked ("recomputed", "server", "not recomputed"); it is empty for plain results.
     """
 
     result: TaskResult
     where: str
     path: Path | None = None
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,21 @@ def sources(results: Sequence[Path], submissions: Path | None) -> list[Source]:
     return list(named.values())
 
 
-def collect(folders: Sequence[Source]) -> Collection:
-    """Read all results below `folders`. Of two results of one model, revision and task the newest run is kept."""
+def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection:
+    """Read all results below `folders`. Of two results of one model, revision and task the newest run is kept.
+
+    With a `judge` submissions are checked as a whole, and one that is refused in any part is left out with the reasons;
+    without, they are read as plain results are.
+    """
     broken: list[Note] = []
     unofficial: list[Note] = []
     entries: list[Entry] = []
-    for where, path in _files(folders):
+    judged = [one for one in folders if judge is not None and one.submissions]
+    for folder in judged:
+        for report in judge.check_all(folder.path) if judge is not None else ():
+            broken += _refused(folder, report)
+            entries += _accepted(folder, report) if report.good else ()
+    for where, path in _files([one for one in folders if one not in judged]):
         try:
             result = _read(path)
         except DataError as error:
@@ -94,6 +106,19 @@ def collect(folders: Sequence[Source]) -> Collection:
             entries.append(Entry(result, where, path))
     kept, replaced = _newest(entries)
     return Collection(kept, tuple(broken), (*unofficial, *replaced))
+
+
+def _refused(folder: Source, report: Report) -> list[Note]:
+    names = [f"{folder.label}/{report.name}/{one.file}".rstrip("/") for one in report.problems]
+    return [Note(name, one.message) for name, one in zip(names, report.problems, strict=True)]
+
+
+def _accepted(folder: Source, report: Report) -> list[Entry]:
+    states = {one.place: one.status for one in report.tasks}
+    return [
+        Entry(one.result, f"{folder.label}/{report.name}/{one.file}", one.path, states[one.place])
+        for one in report.results
+    ]
 
 
 def _unofficial(result: TaskResult | GroupResult) -> str:

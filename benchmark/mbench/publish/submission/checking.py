@@ -12,8 +12,8 @@ from mbench.core.types import EvalData, Rankings
 from mbench.data.catalog import Catalog, Task
 from mbench.data.checks import is_partial
 from mbench.data.loading import load
+from mbench.publish.contamination import verdict
 from mbench.publish.submission import recompute
-from mbench.publish.submission.contamination import status as contamination_of
 from mbench.publish.submission.copies import Others, judge_names, judge_rankings
 from mbench.publish.submission.inspecting import inspect
 from mbench.publish.submission.notes import Notes
@@ -91,7 +91,7 @@ class Judge:
         task = self.catalog.all_tasks.get(one.result.task.id)
         if task is None or notes.errors(one.place):
             return "refused before anything was recomputed"
-        if one.result.task.fingerprint != task.fingerprint:
+        if not _current(one, task):
             return "measured on an earlier version of the task"
         data = self.data(task) if task.spec.labels_public else "the labels are the server's"
         try:
@@ -123,10 +123,12 @@ class Judge:
         if errors:
             status, reason = "refused", errors[0].message
         task = self.catalog.all_tasks.get(mark.task)
-        seen = contamination_of(read.card, task.spec) if task is not None and read.card is not None else "unknown"
-        if seen == "seen":
-            notes.add("trained-on", mark.file, "trained on the data of this task", task=mark.place, severity="info")
-        return replace(mark, status=status, reason=reason, contamination=seen)
+        if task is None or read.card is None:
+            return replace(mark, status=status, reason=reason)
+        seen = verdict(read.card, task.spec)
+        if seen.status == "seen":
+            notes.add("trained-on", mark.file, seen.reason, task=mark.place, severity="info")
+        return replace(mark, status=status, reason=reason, contamination=seen.status)
 
 
 def check(
@@ -142,6 +144,11 @@ def check(
     Reads data only. Raises UserError when `folder` is no folder; whatever is wrong inside is in the report.
     """
     return Judge(catalog or Catalog.read(), data_root, known, now).check(folder)
+
+
+def _current(one: Submitted, task: Task) -> bool:
+    ref, spec = one.result.task, task.spec
+    return (ref.version, ref.protocol, ref.fingerprint) == (spec.version, spec.protocol, task.fingerprint)
 
 
 def _rankings(one: Submitted, task: Task, data: EvalData | None) -> dict[str, Rankings]:

@@ -86,19 +86,24 @@ def judge_rankings(mine: Inspected, others: Others) -> Iterator[Finding]:
     for other in others.but(mine.folder):
         if other.card is None or mine.card is None or other.card.id == mine.card.id:
             continue
-        pairs = [(a, b) for a in mine.results for b in other.results if _comparable(a, b)]
-        same = [a for a, b in pairs if _copied(others.digests(a), others.digests(b))]
+        known = [
+            (one, others.digests(one), theirs) for one in mine.results for theirs in _digests_of(one, other, others)
+        ]
+        same = [one for one, own, theirs in known if _copied(own, theirs)]
         related = _derived(mine.card, other.card) or _derived(other.card, mine.card)
         for one in same:
             message = f"the ranking is that of {other.card.id!r} in the submission {other.name}"
-            if related and len(same) < len(pairs):
+            if related and len(same) < len(known):
                 yield Finding("same-ranking", "info", one.file, f"{message}, which is related", one.place)
             else:
                 yield Finding("copied-ranking", "error", one.file, message, one.place)
 
 
-def _comparable(one: Submitted, other: Submitted) -> bool:
-    return one.result.task == other.result.task
+def _digests_of(one: Submitted, other: Inspected, others: Others) -> Iterator[Digests]:
+    """Yield the digests of another submission's rankings of the same task, where both tell models apart."""
+    for theirs in other.results:
+        if theirs.result.task == one.result.task and others.digests(one) and others.digests(theirs):
+            yield others.digests(theirs)
 
 
 def _derived(card: ModelCard, base: ModelCard) -> bool:
