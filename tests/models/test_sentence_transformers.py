@@ -119,6 +119,13 @@ def test_an_instruction_takes_its_place_in_the_prompt(
     assert instructed(own, "I", chats, template) == expected
 
 
+def test_signs_of_pictures_in_a_text_are_letters(models: dict[str, SentenceTransformers]) -> None:
+    items = [Item("a", text="a <image> cat"), Item("b", text="cat", image=PICTURE, instruction="find <image>")]
+    assert np.isfinite(models["chat"].encode(items, role="query")).all()
+    spelt = models["chat"].encode([Item("a", text="a < image> cat")], role="query")
+    assert np.allclose(models["chat"].encode(items[:1], role="query"), spelt, atol=1e-6)
+
+
 def test_an_instruction_becomes_the_prompt_of_queries_and_not_of_candidates(
     folders: dict[str, Path], models: dict[str, SentenceTransformers]
 ) -> None:
@@ -173,6 +180,7 @@ def test_the_card_is_that_of_the_loaded_model_and_does_not_tell_where_it_lies(
         ["text"],
         16,
     )
+    assert text.card.roles_differ and towers.card.roles_differ and models["chat"].card.roles_differ is False
     assert towers.card.modalities == models["chat"].card.modalities == ["text", "image", "image+text"]
     assert text.card.parameters == sum(one.numel() for one in library(folders["text"]).parameters())
     assert str(folders["text"].parent) not in text.card.model_dump_json() + json.dumps(dict(text.identity))

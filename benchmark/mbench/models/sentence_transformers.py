@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -25,7 +25,7 @@ from mbench.models.fusion import FusionArgs, LateFusion
 from mbench.models.hub import Located
 from mbench.models.options import Args, Count, Text
 from mbench.models.pictures import prepared
-from mbench.models.sentence_transformers_input import Kind, Whole, Words, instructed
+from mbench.models.sentence_transformers_input import Kind, Whole, Words, instructed, media_places, without_places
 from mbench.models.sentence_transformers_load import (
     code_hash,
     load_sentence_transformer,
@@ -72,6 +72,7 @@ class SentenceTransformers(LateFusion):
         if not self.senses:
             raise CheckpointError(f"{located.name}: embeds {listed(model.modalities)}, and no text and no image.")
         self.chats = "message" in model.modalities
+        self.places = media_places(model.processor) if self.chats else ()
         self.joint = model.supports(("image", "text"))
         self.prompts, self.template = model.prompts, args.prompt
         self.processor = getattr(model.processor, "image_processor", model.processor)
@@ -127,7 +128,8 @@ class SentenceTransformers(LateFusion):
         told = item.instruction if role == "query" and self.options.use_instruction else None
         blank = not (item.text and item.text.strip())
         if told and told.strip():
-            prompt = instructed(self.prompts.get("query") or "", told, self.chats, self.template)
+            plain = without_places(told, self.places)
+            prompt = instructed(self.prompts.get("query") or "", plain, self.chats, self.template)
             return Words("", prompt.rstrip(" ")) if blank else Words(item.text or "", prompt)
         if item.text is None or (blank and item.image is not None):
             return None
@@ -170,7 +172,7 @@ class SentenceTransformers(LateFusion):
         if words is not None and one.image is not None and not self.chats:
             content["text"] = f"{words.prompt or ''}{words.text}"
         elif words is not None and (words.text or one.image is None):
-            content["text"] = words.text
+            content["text"] = without_places(words.text, self.places)
         return content
 
     def _refuse_unseen(self, item: Item, words: Words | None, role: Role) -> None:
@@ -189,19 +191,32 @@ class SentenceTransformers(LateFusion):
         similarity = self.model.similarity_fn_name
         if similarity not in ("cosine", "dot"):
             raise CheckpointError(f"{located.name}: compares by {similarity}; mbench compares by cosine or dot.")
-        if len(modalities) == 2:
-            modalities.append("image+text")
-            meets = "Picture and text meet in the model." if self.joint else "Late fusion of picture and text."
-            return {"modalities": modalities, "similarity": similarity, "notes": f"{meets} {self.card.notes}"}
-        return {"modalities": modalities, "similarity": similarity}
+        told = {"modalities": modalities, "similarity": similarity, "roles_differ": self._roles_differ()}
+        if len(modalities) == 1:
+            return told
+        modalities.append("image+text")
+        meets = "Picture and text meet in the model." if self.joint else "Late fusion of picture and text."
+        return {**told, "notes": f"{meets} {self.card.notes}"}
+
+    def _roles_differ(self) -> bool:
+        trials = [Item(sense, **{sense: TRIALS[sense]()}) for sense in self.senses]
+        query, candidate = (self.encode(trials, role=role) for role in get_args(Role))
+        return not np.allclose(query, candidate, atol=1e-5)
+
+
+def _grey() -> Image:
+    from PIL import Image
+
+    return Image.new("RGB", (64, 48), "grey")
+
+
+TRIALS: Mapping[str, Callable[[], Any]] = {"text": lambda: "a", "image": _grey}
+"""Something to embed of each kind."""
 
 
 def _dimension(model: Any, senses: Iterable[str], name: str) -> int:
-    """Return d of the vectors of a letter and of a grey picture. Raises CheckpointError unless they agree."""
-    from PIL import Image
-
-    trials: dict[str, object] = {"text": "a", "image": Image.new("RGB", (64, 48), "grey")}
-    shapes = {sense: np.shape(model.encode([trials[sense]], show_progress_bar=False)) for sense in senses}
+    """Return d of the vectors of all kinds. Raises CheckpointError unless they agree."""
+    shapes = {sense: np.shape(model.encode([TRIALS[sense]()], show_progress_bar=False)) for sense in senses}
     if len(set(shapes.values())) != 1 or len(next(iter(shapes.values()))) != 2:
         raise CheckpointError(f"{name}: expected one vector of one length for each input; found the shapes {shapes}.")
     return int(next(iter(shapes.values()))[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,3 +56,16 @@ def instructed(own: str, instruction: str, chats: bool, template: str | None) ->
         return instruction
     framed = INSTRUCT.fullmatch(own)
     return f"{framed[1]}{instruction}{framed[2]}" if framed else f"{own}{instruction} "
+
+
+def media_places(processor: object) -> tuple[str, ...]:
+    """Return the signs that stand for pictures and other media in the texts of a model of chats."""
+    found = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio", "boi", "eoi")]
+    return tuple(one for one in found if isinstance(one, str) and len(one) > 1)
+
+
+def without_places(text: str, places: Iterable[str]) -> str:
+    """Return a text in which those signs are nothing but letters: the library would look for a picture to each."""
+    for place in places:
+        text = text.replace(place, f"{place[0]} {place[1:]}")
+    return text
