@@ -34,6 +34,7 @@ MODELS: Registry[EncoderFactory] = Registry(
         "pic2word": "mbench.models.pic2word:Pic2word",
         "hf": "mbench.models.hf_auto:HfAuto",
         "sentence-transformers": "mbench.models.sentence_transformers:SentenceTransformers",
+        "open_clip": "mbench.models.open_clip:OpenClip",
         "mteb": "mbench.models.mteb:Mteb",
         "abc": "mbench.models.abc:Abc",
         "vlm2vec": "mbench.models.vlm2vec:Vlm2Vec",
