@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RESULTS ?= results
 
-.PHONY: help demo test lint site bench emoji-data train-tiny clean
+OPEN_CLIP_VENV ?= build/open-clip
+
+.PHONY: help demo test test-open-clip lint site bench emoji-data train-tiny clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -23,6 +25,18 @@ demo: $(STAMP) ## evaluate the two embedded models on the emoji suite and build 
 
 test: $(STAMP) lint ## style, types, layers and the tests
 	$(BIN)/python -m pytest -n auto
+
+# torchvision goes with one build of torch, and breaks transformers beside another one: never in $(VENV).
+$(OPEN_CLIP_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(OPEN_CLIP_VENV)
+	$(OPEN_CLIP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.14.1 torchvision==0.29.1
+	grep -v '^torch==' constraints.txt > $(OPEN_CLIP_VENV)/constraints.txt
+	$(OPEN_CLIP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OPEN_CLIP_VENV)/constraints.txt \
+		open_clip_torch==3.3.0 -e ".[open-clip]" hypothesis pytest pytest-timeout
+	touch $@
+
+test-open-clip: $(OPEN_CLIP_VENV)/.installed ## the tests of open_clip, in an environment of its own (5.8 GB)
+	$(OPEN_CLIP_VENV)/bin/python -m pytest -m open_clip tests/models/test_open_clip.py
 
 lint: $(STAMP) ## style, types, layers
 	$(BIN)/ruff check .
