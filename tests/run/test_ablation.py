@@ -14,6 +14,7 @@ from mbench.core.specs import Modality
 from mbench.core.types import Encoder, Item, LoadOptions
 from mbench.models.baselines import Random, TextOnly
 from mbench.models.blank import BlankPictures
+from mbench.run.ablation import SEEN
 from mbench.run.settings import ABLATIONS, Extras
 
 TASK = "emoji-vqa"
@@ -110,6 +111,10 @@ def test_a_blank_picture_has_the_size_of_the_one_it_replaces_and_tells_nothing_e
 def test_the_identity_of_a_model_with_blank_pictures_is_another() -> None:
     assert BlankPictures(model()).identity != getattr(model(), "identity", None)
     assert not BlankPictures(Counting(model())).identity, "an unknown identity stays unknown"
+
+
+def test_the_names_of_the_flag_are_those_that_can_be_made() -> None:
+    assert tuple(SEEN) == ABLATIONS
 
 
 def test_one_query_compares_with_nothing() -> None:

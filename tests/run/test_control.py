@@ -91,6 +91,15 @@ def test_opposite_is_over_the_queries_that_have_one() -> None:
     assert found.variants["none"].metrics["hit@1"].n == 200
 
 
+def test_a_single_query_with_an_opposite_loses_nothing_but_that_number() -> None:
+    having = has_opposite(data_of("emoji-vqa", 200).queries)
+    limit = int(np.flatnonzero(having)[0]) + 1
+    assert 2 <= limit < int(np.flatnonzero(having)[1]) + 1
+    found = run("emoji-vqa", ASKED, limit=limit).control
+    assert found is not None and "none" in found.variants
+    assert "at least 2" in found.unavailable["opposite"]
+
+
 def test_what_a_task_does_not_offer_is_said() -> None:
     found = run("emoji-cir", ASKED, encoder=Constant.load(LoadOptions())).control
     assert found is not None and set(found.variants) == {"none", "paraphrased"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mbench.core.errors import EncodingError, OutputError, UserError
+from mbench.core.errors import DataError, EncodingError, OutputError, UserError
 from mbench.core.extras import Variant
 from mbench.core.types import EvalData, Floats, Rankings, Rows, Vectors
 from mbench.core.values import Difference
@@ -84,7 +84,7 @@ def gather(makers: Mapping[str, Callable[[], Variant]]) -> Gathered:
             found.variants[name] = make()
         except OutputError:
             raise
-        except (UserError, EncodingError) as error:
+        except (UserError, EncodingError, DataError) as error:
             found.unavailable[name] = str(error)
     return found
 
