@@ -16,6 +16,7 @@ from tests.publish.sample import card, catalog, result, task, write
 
 from mbench.core import resources
 from mbench.core.types import Floats, Rows
+from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board
 from mbench.publish.collect import collect, sources
 from mbench.publish.compareview import CompareView, compare_view
@@ -29,7 +30,8 @@ HOSTILE = "</script><script>alert(1)</script>\u2028'\"\\<!--"
 
 def view(folder: Path) -> CompareView:
     declared = catalog(ONE)
-    return compare_view(Board(collect(sources([folder], None)), declared), Openings(declared), {})
+    board = Board(collect(sources([folder], None)), declared)
+    return compare_view(board, QueryColumns(board, Openings(declared)), {})
 
 
 def files(found: CompareView) -> dict[str, Any]:

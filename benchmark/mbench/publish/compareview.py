@@ -11,18 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from mbench.core.types import Floats, Rows
+from mbench.core.types import Floats
+from mbench.publish.aligned import Aligned, QueryColumns, ranked
 from mbench.publish.board import Board, ModelKey, TaskKey, page_names
 from mbench.publish.collect import Entry
-from mbench.publish.evidence import QueryScores, query_scores
 from mbench.publish.names import model_label
-from mbench.publish.openings import Openings
 from mbench.publish.scripts import SiteFile, coded, numbered, script_file
-
-MOST_FILES = 4000
-"""So many files of queries' scores are read, those of each task's best models first: some 6 seconds of a build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +40,13 @@ class CompareView:
     best: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A task whose queries are known: their ids in one order, and the cluster of each where queries belong together."""
-
-    key: TaskKey
-    ids: tuple[str, ...]
-    clusters: Rows | None
-    columns: Mapping[ModelKey, Floats]
-
-
-def compare_view(board: Board, openings: Openings, explored: Mapping[TaskKey, str]) -> CompareView:
+def compare_view(board: Board, columns: QueryColumns, explored: Mapping[TaskKey, str]) -> CompareView:
     """Return the index of models and tasks, a file for each model and one for each task's queries.
 
     `explored` has the pages of the tasks whose queries can be explored.
     """
     measured = [task for task in board.tasks if board.on_task(task)]
-    most = MOST_FILES // max(len(measured), 1)
-    tasks = {task: _aligned(board, task, openings, most) for task in measured}
+    tasks = {task: columns.of(task) for task in measured}
     names = page_names(_text(model) for model in board.models)
     models = {m: script_file(names[_text(m)], "model", _model(board, m, tasks)) for m in board.models}
     queries = {task: _queries_file(board, known) for task, known in tasks.items() if known.columns}
@@ -97,7 +80,7 @@ def _model_head(board: Board, model: ModelKey, file: SiteFile) -> dict[str, str]
     return {"id": model.id, "revision": model.revision, "page": board.model_page(model.id), "file": file.path}
 
 
-def _task_head(board: Board, known: _Task, file: SiteFile | None, explored: str | None) -> dict[str, Any]:
+def _task_head(board: Board, known: Aligned, file: SiteFile | None, explored: str | None) -> dict[str, Any]:
     task = known.key
     return {
         "key": _key(task),
@@ -110,52 +93,13 @@ def _task_head(board: Board, known: _Task, file: SiteFile | None, explored: str 
     }
 
 
-def _aligned(board: Board, task: TaskKey, openings: Openings, most: int) -> _Task:
-    """Return the primary metric of the best models for the same queries in the same order."""
-    found: dict[ModelKey, QueryScores] = {}
-    for entry in ranked(board, task)[:most]:
-        column = query_scores(entry, board.primary(task))
-        if column is not None:
-            found[ModelKey(entry.result.model.id, entry.result.model.revision)] = column
-    if not found:
-        return _Task(task, (), None, {})
-    ids = next(iter(found.values())).ids
-    places = {name: place for place, name in enumerate(ids)}
-    alike = {model: one for model, one in found.items() if len(one.ids) == len(ids) and set(one.ids) == set(ids)}
-    columns = {model: _in_order(one, places) for model, one in alike.items()}
-    return _Task(task, ids, _clusters(board, task, ids, openings), columns)
-
-
-def ranked(board: Board, task: TaskKey) -> list[Entry]:
-    """Return the results on `task` that compare, best first by its primary metric."""
-    key = board.primary(task)
-    sound = [one for one in board.on_task(task) if key in one.result.metrics and not board.outdated(one)]
-    return sorted(
-        sound, key=lambda one: (-one.result.metrics[key].value, one.result.model.id, one.result.model.revision)
-    )
-
-
-def _in_order(column: QueryScores, places: Mapping[str, int]) -> Floats:
-    values = np.empty(len(places))
-    values[[places[name] for name in column.ids]] = column.values
-    return values
-
-
-def _clusters(board: Board, task: TaskKey, ids: Sequence[str], openings: Openings) -> Rows | None:
-    data = openings.data(task.id) if board.spec(task) else None
-    if data is None or data.judgments.groups is None:
-        return None
-    known = dict(zip(data.queries.ids(), data.judgments.groups.tolist(), strict=True))
-    return np.array([known.get(name, -1) for name in ids], dtype=np.int64)
-
-
-def _queries_file(board: Board, known: _Task) -> SiteFile:
+def _queries_file(board: Board, known: Aligned) -> SiteFile:
     clusters = None if known.clusters is None else numbered(known.clusters.tolist())
     name = board.task_page(known.key).removeprefix("tasks/").removesuffix(".html")
     return script_file(f"task-{name}", "task", {"key": _key(known.key), "ids": list(known.ids), "clusters": clusters})
 
 
-def _model(board: Board, model: ModelKey, tasks: Mapping[TaskKey, _Task]) -> dict[str, Any]:
+def _model(board: Board, model: ModelKey, tasks: Mapping[TaskKey, Aligned]) -> dict[str, Any]:
     entries = [(task, entry) for task in tasks if (entry := board.find(model, task)) and not board.outdated(entry)]
     return {_key(task): _scores(board, task, entry, tasks[task].columns.get(model)) for task, entry in entries}
 

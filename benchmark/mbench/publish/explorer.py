@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from mbench.core.types import EvalData, Item, Rows
+from mbench.publish.aligned import ranked
 from mbench.publish.board import Board, TaskKey
 from mbench.publish.collect import Entry
-from mbench.publish.compareview import ranked
 from mbench.publish.evidence import tops
 from mbench.publish.explorer_pictures import Pictures
 from mbench.publish.explorer_sample import sample

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board, TaskKey
 from mbench.publish.compareview import CompareView, compare_view
 from mbench.publish.explorer import ExplorerView, explorer_views
@@ -11,15 +13,21 @@ from mbench.publish.explorer_pictures import Pictures
 from mbench.publish.openings import Openings
 from mbench.publish.plots_page import GroupFigures, group_figures
 from mbench.publish.scripts import SiteFile
+from mbench.publish.standings import standings
+from mbench.publish.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class MorePages:
-    """The views of these pages, and the files that they load: data as scripts, and small pictures."""
+    """The views of these pages, and the files that they load: data as scripts, and small pictures.
+
+    `standings` are tables for the pages of tasks, by their addresses.
+    """
 
     figures: tuple[GroupFigures, ...]
     compare: CompareView
     explorers: tuple[ExplorerView, ...]
+    standings: Mapping[str, Table]
     files: tuple[SiteFile, ...]
 
 
@@ -28,6 +36,11 @@ def more_pages(board: Board, openings: Openings) -> MorePages:
     pictures = Pictures()
     explorers = tuple(explorer_views(board, openings, pictures))
     explored = {TaskKey(view.task_id, view.protocol): view.page for view in explorers}
-    compare = compare_view(board, openings, explored)
+    columns = QueryColumns(board, openings)
+    compare = compare_view(board, columns, explored)
     scripts = (view.file for view in explorers)
-    return MorePages(group_figures(board), compare, explorers, (*compare.files, *scripts, *pictures.files.values()))
+    places = {board.task_page(task): standings(board, columns.of(task)) for task in board.tasks if board.on_task(task)}
+    known = {page: table for page, table in places.items() if table is not None}
+    return MorePages(
+        group_figures(board), compare, explorers, known, (*compare.files, *scripts, *pictures.files.values())
+    )

@@ -79,7 +79,8 @@ def _pages(view: SiteView, more: MorePages, templates: Path) -> Iterator[Page]:
 
     yield render("index.html.j2", "index.html")
     for task in view.tasks:
-        yield render("task.html.j2", task.page, task=task)
+        explored = next((one.page for one in more.explorers if one.task_page == task.page), "")
+        yield render("task.html.j2", task.page, task=task, standings=more.standings.get(task.page), explored=explored)
     for model in view.models:
         yield render("model.html.j2", model.page, model=model)
     yield render("figures.html.j2", "figures.html", figures=more.figures)
