@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RESULTS ?= results
+BASE ?= HEAD
+SUBMITTED := tiny tiny-dual random constant text-only:tiny image-only:tiny
 
 OPEN_CLIP_VENV ?= build/open-clip
 
-.PHONY: help demo test test-open-clip lint site bench emoji-data train-tiny clean
+.PHONY: help install demo test test-open-clip lint site submissions check-submissions take-submissions bench emoji-data train-tiny clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -44,8 +46,25 @@ lint: $(STAMP) ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+install: $(STAMP) ## make .venv
+
 site: $(STAMP) ## rebuild the site from results/ and submissions/
 	$(BIN)/mbench leaderboard build -o leaderboard/site
+
+submissions: $(STAMP) ## evaluate the embedded models and baselines on the emoji suite again, into submissions/
+	for model in $(SUBMITTED); do $(BIN)/mbench run -q -m $$model -t emoji -o build/submitted || exit 1; done
+	for model in $(SUBMITTED); do $(BIN)/mbench submit pack $$model --results build/submitted || exit 1; done
+	$(BIN)/mbench submit check submissions
+
+# The memory bound is for files that lie about their size (in KiB; not every system has one).
+check-submissions: $(STAMP) ## check what differs in submissions/ from the commit BASE
+	ulimit -v 12000000 || true; $(BIN)/mbench submit check submissions --base "$(BASE)"
+
+take-submissions: ## put the submissions of another checkout (FROM) in place of those here
+	test -n "$(FROM)" -a -d "$(FROM)" -a ! -L "$(FROM)/submissions"
+	rm -rf submissions && mkdir submissions
+	if [ -d "$(FROM)/submissions" ]; then rm -r submissions && mv "$(FROM)/submissions" submissions; fi
+	rm -rf "$(FROM)"
 
 bench: $(STAMP) ## measure speed against the alternatives; one JSON line a figure
 	$(BIN)/python benchmark/bench/metrics.py

@@ -14,6 +14,7 @@ from mbench.cli import parse
 from mbench.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UserError
 
 if TYPE_CHECKING:
+    from mbench.publish.submission import Judge
     from mbench.publish.submission.records import Finding, Report
 
 SUBMISSIONS = Path("submissions")
@@ -107,6 +108,9 @@ def pack(
 @app.command()
 def check(
     path: Annotated[list[Path], typer.Argument(help="Submissions, or the folder that holds them all.")],
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="COMMIT", help="Of a folder, only what differs from this commit.")
+    ] = None,
     data_root: DataOption = None,
     task_dir: TaskDirOption = None,
     as_json: JsonOption = False,
@@ -120,17 +124,29 @@ def check(
     from mbench.publish.submission import Judge
 
     judge = Judge(Catalog.read(task_dir or []), data_root, known=list(MODELS))
+    strays: list[str] = []
     reports: list[Report] = []
     for one in path:
-        reports += judge.check_all(one) if _holds_submissions(one) else [judge.check(one)]
-    good = all(report.good for report in reports)
+        if base is not None:
+            reports += _changed(one, base, judge, strays)
+        else:
+            reports += judge.check_all(one) if _holds_submissions(one) else [judge.check(one)]
+    good = not strays and all(report.good for report in reports)
     if as_json:
-        value = {"good": good, "submissions": [_as_json(report) for report in reports]}
+        value = {"good": good, "strays": strays, "submissions": [_as_json(report) for report in reports]}
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
-        for report in reports:
-            _print(report)
+        _print_all(reports, strays)
     return EXIT_DONE if good else EXIT_CHECK_FAILED
+
+
+def _changed(folder: Path, base: str, judge: Judge, strays: list[str]) -> list[Report]:
+    """Check what differs from a commit in the folder of all submissions."""
+    from mbench.publish.submission.changed import changes
+
+    found = changes(folder, base)
+    strays += found.strays
+    return [judge.check(one) for one in found.folders]
 
 
 def _card(name: str) -> Any:
@@ -159,6 +175,17 @@ def _holds_submissions(path: Path) -> bool:
     from mbench.publish.submission.folder import CARD, RESULTS
 
     return path.is_dir() and not path.is_symlink() and not any((path / name).exists() for name in (CARD, RESULTS))
+
+
+def _print_all(reports: list[Report], strays: list[str]) -> None:
+    from mbench.publish.text import clean
+
+    for report in reports:
+        _print(report)
+    for name in strays:
+        typer.echo(f"Refused: {clean(name)}: belongs to no submission [unexpected-file]", err=True)
+    if not reports and not strays:
+        typer.echo("No submission was added or changed.")
 
 
 def _print(report: Report) -> None:

@@ -12,7 +12,7 @@ from mbench.core.results import RANKINGS, SCORES, GroupResult, TaskResult, read_
 from mbench.core.specs import TaskSpec
 from mbench.data.catalog import Catalog
 from mbench.publish.submission import limits
-from mbench.publish.submission.cards import UNPINNED, read_card
+from mbench.publish.submission.cards import read_card
 from mbench.publish.submission.compact import compact_queries, compact_ranking
 from mbench.publish.submission.folder import CARD, RESULTS, File
 from mbench.publish.submission.notes import Notes
@@ -154,12 +154,9 @@ def _card(folder: Path, kept: list[Found], notes: list[str]) -> None:
         notes.append(f"{path}: written from the newest result; look it over.")
         return
     card = read_card(File(CARD, path, path.stat().st_size), Notes())
-    revisions = {one.result.model.revision for one in kept}
-    if card is not None and card.revision.casefold() in UNPINNED and card.revision not in revisions:
+    if card is not None and card.revision != newest.revision:
         pin(path, newest.revision)
         notes.append(f"{path}: the revision is now {newest.revision}, that of the newest result.")
-    elif card is not None and card.revision not in revisions:
-        notes.append(f"{path}: names revision {card.revision}, but the results are of {', '.join(sorted(revisions))}.")
 
 
 def _beside(one: Found, ending: str) -> Path:
