@@ -68,6 +68,7 @@ take-submissions: ## put the submissions of another checkout (FROM) in place of 
 
 bench: $(STAMP) ## measure speed against the alternatives; one JSON line a figure
 	$(BIN)/python benchmark/bench/metrics.py
+	$(BIN)/python benchmark/bench/paired.py
 	$(BIN)/python benchmark/bench/search.py
 	$(BIN)/python benchmark/bench/mbeir_pool.py make build/mbeir
 	$(BIN)/python benchmark/bench/mbeir_pool.py measure build/mbeir

@@ -1,12 +1,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from tests.scoring.helpers import task
 
 from mbench.core.results import Counts, ModelRef, TaskRef, TaskResult, Value
 from mbench.core.specs import Aggregate, GroupSpec, ModelCard, TaskSpec
 from mbench.scoring.aggregate import aggregate, missing
+from mbench.scoring.stats import intervals
 
 CARD = ModelCard(id="model", modalities=["text"], uses_instructions=False, license="MIT")
 PARTS = {"dress": ["recall@10", "recall@50"], "shirt": ["recall@10", "recall@50"], "toptee": ["recall@50", "recall@10"]}
@@ -80,3 +82,18 @@ def test_the_interval_of_a_group_is_a_mean_of_intervals() -> None:
 def test_a_part_without_an_interval_is_left_out_of_the_interval() -> None:
     found = aggregate(group(Aggregate(name="deep", metric="recall@50")), RESULTS, Catalogue())["deep"]
     assert (found.low, found.high) == (None, None)
+
+
+def test_the_interval_of_a_group_departs_from_a_bootstrap_within_each_task() -> None:
+    """Each task's queries drawn apart, their means averaged: what the formula stands for."""
+    random = np.random.default_rng(0)
+    columns = [(random.random(n) < share).astype(np.float64) for n, share in ((2000, 0.1), (100, 0.2), (50, 0.6))]
+    results = {}
+    for name, column in zip(PARTS, columns, strict=True):
+        ends = intervals({"r10": column})["r10"]
+        assert ends is not None
+        value = Value(value=float(column.mean()), n=len(column), low=ends.low, high=ends.high)
+        results[name] = result(name, r10=value)
+    found = aggregate(group(RECALL), results, Catalogue())["recall@10"]
+    drawn = np.mean([random.choice(one, size=(10_000, len(one))).mean(axis=1) for one in columns], axis=0)
+    assert [found.low, found.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.005)
