@@ -1,9 +1,9 @@
 """Speed of paired comparisons and of ranks, the former as ratios to scipy measured in the same run.
 
 `python benchmark/bench/paired.py [--queries N] [--repeats R]` prints one JSON line a figure: seconds of either side and
-how many times faster mbench is. Ours are the median; scipy runs once, since 100,000 queries take it minutes. Both do 10,000
-permutations and resamples and must agree within chance, or there is no figure. Ranks of 100 models have no counterpart;
-their line is seconds alone.
+how many times faster mbench is. Ours are the median; scipy runs once, since 100,000 queries take it minutes. Both do
+10,000 permutations and resamples and must agree within chance, or there is no figure. Ranks of 100 models have no
+counterpart; their line is seconds alone.
 """
 
 from __future__ import annotations
