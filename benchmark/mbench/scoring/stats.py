@@ -27,6 +27,9 @@ DRAWS_AT_ONCE = 100_000
 KIND_COST = 10
 """Drawing the number of queries of one kind takes about as long as drawing this many single queries."""
 
+ROWS_AT_ONCE, CELLS_AT_ONCE = 16, 4_000_000
+"""The counts of so many resamples are multiplied together, where they fit: the values are read once for all of them."""
+
 DECIMALS = 12
 """Ends are rounded here, so that another order of summation in the matrix product does not show in a result."""
 
@@ -125,17 +128,26 @@ def _draws(times: Rows, resamples: int, seed: int) -> Iterator[Floats]:
     random = np.random.Generator(np.random.PCG64(seed))
     n, kinds = int(times.sum()), len(times)
     by_kind = kinds * KIND_COST <= n
-    kind_of = np.repeat(np.arange(kinds), times)
     step = max(1, DRAWS_AT_ONCE // (kinds if by_kind else n))
+    if not by_kind:
+        step = max(step, min(ROWS_AT_ONCE, CELLS_AT_ONCE // n))
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         if by_kind:
             yield random.multinomial(n, times / n, size=size).astype(np.float64)
         else:
-            counts = np.empty((size, kinds))
-            for row, drawn in enumerate(random.integers(n, size=(size, n))):
-                counts[row] = np.bincount(kind_of[drawn], minlength=kinds)
-            yield counts
+            yield _singly(random, times, size)
+
+
+def _singly(random: np.random.Generator, times: Rows, size: int) -> Floats:
+    """Return [size, kinds] how often each kind comes up when units are drawn one by one."""
+    n, kinds = int(times.sum()), len(times)
+    kind_of = np.repeat(np.arange(kinds), times) if kinds < n else None
+    counts = np.empty((size, kinds))
+    for row in range(size):
+        drawn = random.integers(n, size=n)
+        counts[row] = np.bincount(drawn if kind_of is None else kind_of[drawn], minlength=kinds)
+    return counts
 
 
 def _ends(drawn: Floats, units: Units, level: float, method: Method) -> Sequence[Floats]:
