@@ -56,6 +56,14 @@ def other_revision(folder: Path) -> None:
 
 METRIC = "metrics/hit@1"
 
+POINT = {
+    "dims": 64,
+    "precision": "int8",
+    "bytes_per_candidate": 64,
+    "metrics": {"hit@1": {"value": 34.0, "n": 960}},
+    "tied_at_cut": 0.0,
+}
+
 EDITED = [
     Case("a better value", "metric-differs", result(f"{METRIC}/value", 0.9)),
     Case("a value better by a millionth", "metric-differs", result(f"{METRIC}/value", 0.340626)),
@@ -74,6 +82,7 @@ EDITED = [
     Case("a fraction above one", "result-number", result(f"{METRIC}/value", 34.06)),
     Case("a negative end", "result-number", result(f"{METRIC}/low", -0.1)),
     Case("an interval beside its value", "result-number", result(f"{METRIC}/low", 0.99)),
+    Case("a curve above one", "result-number", result("curves", [POINT])),
     Case("half an interval", "result-number", result(f"{METRIC}/low", None)),
     Case("a better group", "group-differs", group_value, "random"),
     Case("a group without a member", "group-differs", group_member_gone, "random"),

@@ -6,13 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.publish import hostile_cards, hostile_evidence, hostile_folders, hostile_results
+from tests.publish import hostile_cards, hostile_evidence, hostile_folders, hostile_parquet, hostile_results
 from tests.publish.hostile import Case
 from tests.publish.submissions import Good
 
 from mbench.publish.submission import inspect
 
-CASES = [*hostile_cards.CASES, *hostile_folders.CASES, *hostile_results.CASES, *hostile_evidence.CASES]
+CASES = [
+    *hostile_cards.CASES,
+    *hostile_folders.CASES,
+    *hostile_results.CASES,
+    *hostile_evidence.CASES,
+    *hostile_parquet.CASES,
+]
 ADAPTER = "from pathlib import Path\n\nPath({canary!r}).touch()\n"
 
 

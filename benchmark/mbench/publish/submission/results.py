@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import ValidationError
 
-from mbench.core.results import GroupResult, ModelRef, TaskResult, Value, safe_name
+from mbench.core.results import EXTRAS, GroupResult, ModelRef, TaskResult, Value, safe_name
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.data.catalog import Catalog
 from mbench.publish.submission import limits
@@ -24,6 +25,7 @@ EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """Clocks differ, and so do zones that a date does not name."""
 LARGEST_SEED = 2**63
+FRACTIONS = frozenset({"value", "low", "high", "p", "lowest", "highest", "score_change", "tied_at_cut"})
 SUPERSEDED = ("task-outdated", "task-fingerprint")
 """What time alone can do to a sound submission: the task has changed since. The site marks it, a check refuses it."""
 
@@ -101,6 +103,18 @@ def judge_run(result: TaskResult, file: File, reading: Reading, task: str) -> No
             notes.add("result-number", file.name, f"{key}: {value.value} is no fraction within its interval", task=task)
 
 
+def judge_extras(result: TaskResult, file: File, reading: Reading, task: str) -> None:
+    """Note what a result holds beside its scores: it is reported only, with no ranking to recompute it from."""
+    extras = {key: value for key, value in result.model_dump(mode="json").items() if key in EXTRAS and value}
+    wild = [where for where, number in _fractions(extras) if not -1 <= number <= 1]
+    for where in wild[:5]:
+        said = f"{where} is neither a fraction nor a difference of two"
+        reading.notes.add("result-number", file.name, said, task=task)
+    if extras and not wild:
+        said = f"{', '.join(sorted(extras))}: as reported by the run, nothing to recompute them from"
+        reading.notes.add("reported-only", file.name, said, task=task, severity="info")
+
+
 def judge_task(result: TaskResult, file: File, reading: Reading, task: str) -> TaskSpec | None:
     """Return the declaration that a result was made for; None, with a note, when it is not what is declared now."""
     notes, ref = reading.notes, result.task
@@ -156,6 +170,19 @@ def _values(result: TaskResult) -> Iterator[tuple[str, Value]]:
     for tag, parts in result.slices.items():
         for name, metrics in parts.items():
             yield from ((f"{tag}={name} {key}", value) for key, value in metrics.items())
+
+
+def _fractions(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every score, difference and end of an interval in what a result holds beside its scores."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key in FRACTIONS and isinstance(one, int | float):
+                yield f"{where}{key}", one
+            else:
+                yield from _fractions(one, f"{where}{key}.")
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _fractions(one, f"{where}{number}.")
 
 
 def _within(value: Value) -> bool:
