@@ -18,7 +18,7 @@ def columns(tmp_path: Path, text: str) -> Path:
 
 def test_the_shipped_columns_can_all_be_read_from_a_card() -> None:
     shipped = read_columns(resources.folder("leaderboard") / "columns.yaml")
-    shown = {one.title: fact(card("a", parameters=427_616_513), one).text for one in shipped}
+    shown = {one.title: fact(card("a", parameters=427_616_513), one).text for one in shipped if one.shown}
     assert shown == {
         "Parameters": "428 M",
         "Dimension": "128",

@@ -19,6 +19,17 @@ ONE, TWO = task("one"), task("two")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}\u202egnp'
 
 
+def without_scripts(page: Path) -> list[list[str]]:
+    """The first group's table, for readers without scripts; the table before it is filled by one."""
+    return rows(page, 1)
+
+
+def own_scripts(html: Html) -> bool:
+    """Whether all scripts are files of the site, but for one that is data."""
+    inline = [a for a in html.all("script") if "src" not in a]
+    return all(a == {"type": "application/json", "id": "board-data"} for a in inline) and len(inline) <= 1
+
+
 def small(folder: Path) -> Path:
     """Three models: one on both tasks, one on an older version of a task, one on a single task."""
     write(folder, result(ONE, card("alpha"), 0.25), result(TWO, card("alpha"), 0.5))
@@ -42,7 +53,7 @@ def built(tmp_path: Path) -> Path:
 
 
 def test_the_first_page_shows_scores_intervals_means_and_facts(built: Path) -> None:
-    table = rows(built / "index.html")
+    table = without_scripts(built / "index.html")
     assert table[0] == [
         "Model",
         "Mean 2 tasks",
@@ -70,7 +81,7 @@ def test_the_first_page_shows_scores_intervals_means_and_facts(built: Path) -> N
 
 
 def test_an_outdated_score_is_marked_and_neither_best_nor_in_a_mean(built: Path) -> None:
-    beta = rows(built / "index.html")[2]
+    beta = without_scripts(built / "index.html")[2]
     assert beta[3] == "90.0 88.0–93.0 outdated" and beta[1] == "–"
     html = (built / "index.html").read_text()
     assert "<strong>75.0</strong>" in html and "<strong>90.0</strong>" not in html
@@ -79,7 +90,7 @@ def test_an_outdated_score_is_marked_and_neither_best_nor_in_a_mean(built: Path)
 
 
 def test_a_missing_score_is_a_dash_and_no_zero(built: Path) -> None:
-    gamma = rows(built / "index.html")[3]
+    gamma = without_scripts(built / "index.html")[3]
     assert gamma[1] == gamma[3] == "–"
 
 
@@ -146,19 +157,17 @@ def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
         loading = [a.get(key, "") for _, a in html.elements for key in ("src", "srcset", "data", "poster", "action")]
         loading += [a["href"] for a in html.all("link")]
         assert all(urlsplit(one).scheme in ("", "data") and not one.startswith("//") for one in loading)
-        assert not html.all("style") and all("src" in a for a in html.all("script"))
+        assert not html.all("style") and own_scripts(html)
         assert "default-src 'none'" in next(a["content"] for a in html.all("meta") if "http-equiv" in a)
     for asset in (built / "assets").iterdir():
         assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttp", asset.read_text())
 
 
-def test_columns_sort_by_buttons_and_full_numbers(built: Path) -> None:
-    html = Html(built / "index.html")
+def test_columns_of_other_pages_sort_by_buttons_and_full_numbers(built: Path) -> None:
+    html = Html(built / "tasks" / "one.html")
     heads = [a for a in html.all("th") if a.get("scope") == "col"]
-    assert len(html.all("button")) == len(heads) and all(a["aria-sort"] in ("none", "descending") for a in heads)
+    assert heads and all(a["aria-sort"] in ("none", "descending") for a in heads)
     assert {"data-s": "0.25", "class": "n"} in html.all("td")
-    searched = [a["data-search"] for a in html.all("tr") if "data-search" in a]
-    assert any("org/gamma" in one and "mit" in one for one in searched)
 
 
 def test_two_builds_have_the_same_bytes_wherever_the_results_lie(tmp_path: Path) -> None:
@@ -202,7 +211,8 @@ def test_hostile_words_are_text_and_hostile_links_are_no_links(tmp_path: Path) -
     build(tmp_path / "site", catalog(ONE, TWO), [tmp_path / "r"])
     for page in pages(tmp_path / "site"):
         html = Html(page)
-        assert all(one["src"].removeprefix("../").startswith("assets/") for one in html.all("script"))
+        loaded = [one["src"] for one in html.all("script") if "src" in one]
+        assert own_scripts(html) and all(one.removeprefix("../").startswith("assets/") for one in loaded)
         assert not html.all("img")
         assert not [a for _, a in html.elements if any(key.startswith("on") for key in a)]
         assert all(urlsplit(a["href"]).scheme in ("", "https") for a in html.all("a"))
@@ -232,7 +242,11 @@ def test_scores_of_another_protocol_get_a_column_of_their_own(tmp_path: Path) ->
     write(tmp_path / "q", result(ONE, card("a"), 0.25), result(TWO, card("a"), 0.25))
     build(tmp_path / "site", catalog(ONE, TWO), [tmp_path / "r", tmp_path / "q"])
     text = Html(tmp_path / "site" / "index.html").text
-    assert rows(tmp_path / "site" / "index.html")[1][1:4] == ["25.0 23.6–27.1", "25.0 23.0–28.0", "25.0 23.0–28.0"]
+    assert without_scripts(tmp_path / "site" / "index.html")[1][1:4] == [
+        "25.0 23.6–27.1",
+        "25.0 23.0–28.0",
+        "25.0 23.0–28.0",
+    ]
     assert "Other tasks" in text and "one (p2)" in text
 
 
@@ -249,7 +263,7 @@ def test_a_mean_is_what_the_page_shows_and_not_what_a_group_file_claims(tmp_path
     write(tmp_path / "r", one, result(TWO, card("a"), 0.4))
     write_json(result_folder(tmp_path / "r", one.model) / "emoji.json", claim.model_dump(mode="json"))
     build(tmp_path / "site", catalog(ONE, TWO), [tmp_path / "r"])
-    assert rows(tmp_path / "site" / "index.html")[1][1].startswith("30.0 ")
+    assert without_scripts(tmp_path / "site" / "index.html")[1][1].startswith("30.0 ")
     assert "99.0" not in Html(tmp_path / "site" / "index.html").text
 
 
@@ -263,7 +277,7 @@ def test_training_on_a_tasks_data_and_mixed_weights_are_marked(tmp_path: Path) -
         other.model_copy(update={"model": other.model.model_copy(update={"fingerprint": "1" * 16})}),
     )
     build(tmp_path / "site", catalog(seen, TWO), [tmp_path / "r"])
-    row = rows(tmp_path / "site" / "index.html")[1]
+    row = without_scripts(tmp_path / "site" / "index.html")[1]
     assert row[0] == "a mixed" and row[2].endswith("trained") and not row[3].endswith("trained")
 
 
@@ -283,14 +297,6 @@ def test_a_broken_file_is_listed_among_good_ones(tmp_path: Path) -> None:
     text = Html(tmp_path / "site" / "index.html").text
     assert len(report.broken) == 1 and report.results == 5
     assert "results/bad/1/one.json not valid JSON" in text
-
-
-def test_large_sites_keep_their_first_page_light(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mbench.publish.view.INLINE_CELLS", 10)
-    build(tmp_path / "site", catalog(ONE, TWO), [small(tmp_path / "results")])
-    html = Html(tmp_path / "site" / "index.html")
-    assert not html.all("details") and "tasks/one.html" in {a["href"] for a in html.all("a")}
-    assert "recall@1 by kind" in Html(tmp_path / "site" / "tasks" / "one.html").text
 
 
 def test_a_failing_build_leaves_the_old_site(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mbench.core.files import fingerprint
+from mbench.core.files import canonical_json, fingerprint
 from mbench.core.results import ModelRef, TaskResult, Value, safe_name
-from mbench.core.specs import TaskSpec
+from mbench.core.specs import ModelCard, TaskSpec
 from mbench.data.catalog import Catalog, Group, Task
 from mbench.publish.collect import Collection, Entry
+from mbench.publish.contamination import Verdict, verdict
 from mbench.publish.tables import Mark
 from mbench.publish.text import moment
 from mbench.scoring.aggregate import aggregate
@@ -53,16 +54,27 @@ class Board:
         self.collection = collection
         self.catalog = catalog
         self._entries = {_place(entry): entry for entry in collection.entries}
+        self._partial = {_place(entry): entry for entry in collection.partial}
         self.models = tuple(sorted({place.model for place in self._entries}))
         self.tasks = _in_order(catalog, {place.task for place in self._entries})
         self._on_task = {task: self._column(task) for task in self.tasks}
         self._keys = {task: self._all_keys(task) for task in self.tasks}
+        self._exposures: dict[str, Verdict] = {}
         self._model_pages = page_names(model.id for model in self.models)
         self._task_pages = page_names(self._task_name(task) for task in self.tasks)
 
     def find(self, model: ModelKey, task: TaskKey) -> Entry | None:
         """Return the result of `model` on `task`, if there is one."""
         return self._entries.get(Place(model, task))
+
+    def partial(self, model: ModelKey, task: TaskKey) -> Entry | None:
+        """Return the result of a limited run of `model` on `task`, which stands where there is no whole one."""
+        return self._partial.get(Place(model, task))
+
+    def earlier(self, model: ModelKey, task: TaskKey) -> list[Entry]:
+        """Return the results of `model` on `task` that a newer run replaced, newest first."""
+        here = Place(model, task)
+        return [entry for entry in reversed(self.collection.older) if _place(entry) == here]
 
     def _column(self, task: TaskKey) -> tuple[Entry, ...]:
         return tuple(entry for model in self.models if (entry := self.find(model, task)))
@@ -126,13 +138,22 @@ class Board:
         if spec is None:
             return ()
         marks = []
+        if entry.result.partial:
+            counts = entry.result.counts
+            marks.append(Mark("partial", f"Measured on {counts.queries} queries and {counts.candidates} candidates."))
         if self.outdated(entry):
             marks.append(Mark("outdated", _what_changed(entry.result, spec)))
-        trained = {name.lower() for name in entry.result.model.card.training_datasets or []}
-        seen = [name for name in spec.datasets if name.lower() in trained]
-        if seen:
-            marks.append(Mark("trained", f"The model was trained on {', '.join(seen)}, which this task draws from."))
+        found = self.exposure(entry.result.model.card, spec)
+        if found.status == "seen":
+            marks.append(Mark("trained", f"{found.reason[:1].upper()}{found.reason[1:]}."))
         return tuple(marks)
+
+    def exposure(self, card: ModelCard, spec: TaskSpec) -> Verdict:
+        """Return whether a model has seen the data of a task, judged once for all models with the same training."""
+        key = canonical_json([spec.id, card.training_datasets, card.base_model])
+        if key not in self._exposures:
+            self._exposures[key] = verdict(card, spec)
+        return self._exposures[key]
 
     def group_scores(self, model: ModelKey, group: Group) -> dict[str, Value]:
         """Return the means of `group` by name: those for whose every task the model has a current result."""

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeGuard
 
 from mbench.core.errors import DataError, UserError
 from mbench.core.files import canonical_json
@@ -58,12 +59,15 @@ class Note:
 class Collection:
     """All that was read: results to show, broken files, and files left out for a good reason.
 
-    Results of groups are checked and not kept: the site averages what it shows.
+    Of the left out, `partial` holds results of limited runs where there is no whole one, and `older` those that a newer
+    run replaced. Results of groups are checked and not kept: the site averages what it shows.
     """
 
     entries: tuple[Entry, ...] = ()
     broken: tuple[Note, ...] = ()
     left_out: tuple[Note, ...] = ()
+    partial: tuple[Entry, ...] = ()
+    older: tuple[Entry, ...] = ()
 
 
 def sources(results: Sequence[Path], submissions: Path | None) -> list[Source]:
@@ -88,6 +92,7 @@ def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection
     broken: list[Note] = []
     unofficial: list[Note] = []
     entries: list[Entry] = []
+    partial: list[Entry] = []
     judged = [one for one in folders if judge is not None and one.submissions]
     for folder in judged:
         for report in judge.check_all(folder.path) if judge is not None else ():
@@ -102,10 +107,13 @@ def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection
         reason = _unofficial(result)
         if reason:
             unofficial.append(Note(where, reason))
+            partial += [Entry(result, where, path)] if _shown_as_partial(result) else []
         elif isinstance(result, TaskResult):
             entries.append(Entry(result, where, path))
-    kept, replaced = _newest(entries)
-    return Collection(kept, tuple(broken), (*unofficial, *replaced))
+    kept, older, replaced = _newest(entries)
+    whole = {_key(entry) for entry in kept}
+    limited = (one for one in _newest(partial)[0] if _key(one) not in whole)
+    return Collection(kept, tuple(broken), (*unofficial, *replaced), tuple(limited), older)
 
 
 def _refused(folder: Source, report: Report) -> list[Note]:
@@ -128,6 +136,10 @@ def _unofficial(result: TaskResult | GroupResult) -> str:
     if isinstance(result, TaskResult) and not result.labels_public:
         return "the labels are withheld: only the benchmark's server has scores"
     return f"not the official protocol: {result.variant}" if result.variant else ""
+
+
+def _shown_as_partial(result: TaskResult | GroupResult) -> TypeGuard[TaskResult]:
+    return isinstance(result, TaskResult) and result.partial and not result.variant
 
 
 def _files(folders: Sequence[Source]) -> Iterator[tuple[str, Path]]:
@@ -202,15 +214,25 @@ def _check_fraction(path: Path, key: str, value: Value) -> None:
         raise DataError(f"{path}: {key}: {low} to {high} is not an interval within 0 and 1")
 
 
-def _newest(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Note, ...]]:
+class Newest(NamedTuple):
+    """The newest result of each model, revision and task, all others, and why these are not shown."""
+
+    kept: tuple[Entry, ...]
+    older: tuple[Entry, ...]
+    replaced: tuple[Note, ...]
+
+
+def _newest(entries: Sequence[Entry]) -> Newest:
     kept: dict[str, Entry] = {}
+    older: list[Entry] = []
     replaced: list[Note] = []
     for entry in sorted(entries, key=_age):
         key = _key(entry)
         if key in kept:
+            older.append(kept[key])
             replaced.append(Note(kept[key].where, f"replaced by the newer run in {entry.where}"))
         kept[key] = entry
-    return tuple(kept[key] for key in sorted(kept)), tuple(replaced)
+    return Newest(tuple(kept[key] for key in sorted(kept)), tuple(older), tuple(replaced))
 
 
 def _key(entry: Entry) -> str:

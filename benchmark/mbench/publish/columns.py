@@ -19,12 +19,16 @@ Format = Literal["text", "list", "number", "count", "yesno"]
 
 
 class Column(Strict):
-    """A fact about a model: `key` in its card, the column's title, how it is written, and what it means."""
+    """A fact about a model: `key` in its card, the column's title, how it is written, and what it means.
+
+    One that is not `shown` waits among the columns that a reader may add.
+    """
 
     key: str
     title: str
     format: Format = "text"
     note: str = ""
+    shown: bool = True
 
     @property
     def head(self) -> Head:

@@ -59,8 +59,9 @@ def build_site(collection: Collection, catalog: Catalog, output: Path, openings:
     """
     shipped = resources.folder("leaderboard")
     board = Board(collection, catalog)
-    view = site_view(board, read_columns(shipped / "columns.yaml"))
-    more = more_pages(board, openings or Openings(catalog))
+    openings = openings or Openings(catalog)
+    view = site_view(board, read_columns(shipped / "columns.yaml"), openings)
+    more = more_pages(board, openings)
     _check_replaceable(output)
     pages = list(_pages(view, more, shipped / "templates"))
     _replace(output, [*pages, *more.files], shipped / "assets")

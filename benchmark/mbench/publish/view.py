@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from mbench.core.specs import TaskSpec
 from mbench.data.catalog import Group
 from mbench.publish.board import Board, ModelKey, TaskKey, key_of, outer_groups
+from mbench.publish.boarddata import Section, board_data
 from mbench.publish.collect import Note
 from mbench.publish.columns import Column, fact
 from mbench.publish.modelview import ModelView, model_view
+from mbench.publish.openings import Openings
+from mbench.publish.scripts import as_json
 from mbench.publish.tables import EMPTY, Cell, Head, Mark, Name, Row, Table, mark_best, score
 from mbench.publish.taskview import TaskView, n_text, revision_text, task_view, usual_n
 from mbench.publish.text import day, moment, plain, without_common_start
 
 OTHER = "Tasks of no group, and protocols that this catalogue does not declare."
 MARKS = (
+    Mark("partial", "The run was limited; the number is out of the running and in no mean."),
     Mark("outdated", "The task has changed since the run; the number is out of the running and in no mean."),
     Mark("trained", "The model was trained on data that the task draws from."),
     Mark("mixed", "The results of the row come from different weights or settings of the model."),
 )
 """What the marks mean, in general; each mark gives the particulars."""
 
-INLINE_CELLS = 8000
-"""Up to so many cells the first page holds the tables of all tasks too; a larger site has them on the tasks' pages."""
+CHECKS = (
+    Mark("recomputed", "A submission's number, computed again from its ranking and the task's judgments."),
+    Mark("server", "Given by the benchmark's own server, whose answer lies beside the submission."),
+    Mark("not recomputed", "A submission's number that could not be computed again: the judgments are not at hand."),
+    Mark("published", "Printed by the authors of a model or benchmark; not measured here, and never ranked."),
+)
+"""How far a number was checked. One without such a mark comes from a run of the site's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Unmeasured:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """Everything on the site. `newest` is the day of the last run, or empty; `inline`: see INLINE_CELLS."""
+    """Everything on the site. `newest` is the day of the last run, or empty; `data` is what table.js reads, as JSON."""
 
     groups: tuple[GroupView, ...]
     unmeasured: tuple[Unmeasured, ...]
@@ -57,48 +69,47 @@ class SiteView:
     marks: tuple[Mark, ...]
     broken: tuple[Note, ...]
     left_out: tuple[Note, ...]
-    inline: bool
     n_results: int
     newest: str
+    data: Markup
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Tasks that share a table; `group` declares their means, if they are a group."""
-
-    title: str
-    description: str
-    tasks: tuple[TaskKey, ...]
-    group: Group | None
-
-
-def site_view(board: Board, columns: Sequence[Column]) -> SiteView:
-    """Return everything that the templates render."""
+def site_view(board: Board, columns: Sequence[Column], openings: Openings) -> SiteView:
+    """Return everything that the templates render. `openings` tells which queries belong together."""
     views = {task: task_view(board, task) for task in board.tasks}
     sections = _sections(board)
+    measured = [one for one in sections if _measured(board, one)]
+    shown = [column for column in columns if column.shown]
     dates = [str(entry.result.run.get("date", "")) for entry in board.collection.entries]
     return SiteView(
-        groups=tuple(_group(board, one, views, columns) for one in sections if _measured(board, one)),
+        groups=tuple(_group(board, one, views, shown) for one in measured),
         unmeasured=tuple(
             Unmeasured(one.title, one.description, tuple(views[task] for task in one.tasks))
             for one in sections
-            if not _measured(board, one)
+            if one not in measured
         ),
         tasks=tuple(views.values()),
-        models=tuple(model_view(board, name, columns) for name in sorted({model.id for model in board.models})),
+        models=tuple(model_view(board, name, shown) for name in sorted({model.id for model in board.models})),
         marks=_marks(board),
         broken=board.collection.broken,
         left_out=board.collection.left_out,
-        inline=sum(_cells(view) for view in views.values()) <= INLINE_CELLS,
         n_results=len(dates),
         newest=day(max(dates, key=moment, default="")),
+        data=Markup(as_json(board_data(board, measured, columns, openings))),  # noqa: S704 (as_json escapes markup)
     )
 
 
 def _marks(board: Board) -> tuple[Mark, ...]:
     used = {mark.word for entry in board.collection.entries for mark in board.marks(entry)}
     used |= {mark.word for model in board.models for mark in board.model_marks(model)}
-    return tuple(mark for mark in MARKS if mark.word in used)
+    used |= {"partial"} if board.collection.partial else set()
+    used |= {entry.status for entry in board.collection.entries}
+    used |= {"published"} if any(spec.reference_scores for spec in _specs(board)) else set()
+    return tuple(mark for mark in (*MARKS, *CHECKS) if mark.word in used)
+
+
+def _specs(board: Board) -> Iterator[TaskSpec]:
+    return (spec for task in board.tasks if board.on_task(task) and (spec := board.spec(task)))
 
 
 def _sections(board: Board) -> list[Section]:
@@ -111,10 +122,6 @@ def _sections(board: Board) -> list[Section]:
 def _section(board: Board, group: Group) -> Section:
     tasks = tuple(key_of(task) for task in board.catalog.tasks([group.id]))
     return Section(group.spec.title or group.id, group.spec.description, tasks, group)
-
-
-def _cells(task: TaskView) -> int:
-    return sum(len(table.rows) * len(table.heads) for table in task.tables)
 
 
 def _measured(board: Board, section: Section) -> bool:

@@ -1,0 +1,111 @@
+"use strict";
+
+// The numbers of the leaderboard: which columns and rows there are, and what stands where they cross.
+(() => {
+  const source = document.getElementById("board-data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+
+  const facts = [
+    ...data.facts.map((one, at) => ({ ...one, kind: "fact", text: (model) => model.facts[at], sort: (model) => model.sorts[at] })),
+    { id: "date", title: "Last run", note: "The day of the newest result.", kind: "fact", shown: false, text: (model) => model.date || "–", sort: () => null },
+  ];
+  const scores = data.columns;
+  const all = new Map([...scores, ...facts].map((one) => [one.id, one]));
+  const models = data.models.map((model, at) => ({ kind: "model", at, model }));
+
+  // Published numbers make rows of their own: one for each name under which they were printed.
+  const published = new Map();
+  for (const column of scores) {
+    for (const one of column.reported) {
+      if (!published.has(one.model)) published.set(one.model, { kind: "published", title: one.model, found: new Map() });
+      const { found } = published.get(one.model);
+      if (!found.has(column.id)) found.set(column.id, one);
+    }
+  }
+
+  const means = scores.filter((one) => one.kind === "mean");
+  const first = means.filter((one) => means.find((other) => other.group === one.group) === one);
+  const views = [
+    ...data.groups.map((group, at) => ({ ...group, columns: scores.filter((one) => one.group === at) })),
+  ];
+  if (views.length > 1) {
+    views.unshift({ id: "overview", title: "Overview", about: "The mean of each group of tasks.", columns: means, shown: first });
+    views.push({ id: "all", title: "All tasks", about: "Every task of every group, a column each.", columns: scores });
+  }
+
+  const fraction = (whole) => (whole === null || whole === undefined ? null : whole / data.unit);
+
+  function measured(column, at) {
+    if (column.value[at] === null) return null;
+    return {
+      value: fraction(column.value[at]), low: fraction(column.low[at]), high: fraction(column.high[at]),
+      n: column.ns[at] ?? column.n, odd: at in column.ns,
+      best: column.best[at], worst: column.worst[at], tie: column.tie[at], by: column.by,
+      status: column.status[at] || "", marks: column.marks[at] || [], seen: column.seen ? column.seen[at] : "",
+    };
+  }
+
+  // What stands where a row and a column of scores cross, or null. `zero` leaves out what the model was trained on.
+  function cell(row, column, zero = "") {
+    if (row.kind === "published") {
+      const one = row.found.get(column.id);
+      return one ? { value: fraction(one.value), low: null, high: null, best: null, marks: [], status: "published", source: one.source } : null;
+    }
+    const found = measured(column, row.at);
+    if (!found || (zero === "known" && found.seen === "s") || (zero === "declared" && "s?".includes(found.seen) && found.seen)) return null;
+    return found;
+  }
+
+  function key(row, column, zero) {
+    if (!column) return row.kind === "model" ? row.model.id : row.title;
+    if (column.kind !== "fact") return cell(row, column, zero)?.value ?? null;
+    if (row.kind === "published") return null;
+    const text = column.text(row.model);
+    return column.sort(row.model) ?? (text === "–" ? null : text);
+  }
+
+  // Rows that say nothing in the column stay at the end in either direction; equals stand in the order of their names.
+  function sorted(rows, column, up, zero) {
+    const names = new Intl.Collator("en", { numeric: true });
+    const keyed = rows.map((row) => ({ row, key: key(row, column, zero), name: key(row, null) }));
+    keyed.sort((a, b) => {
+      if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || names.compare(a.name, b.name);
+      const order = typeof a.key === "number" && typeof b.key === "number" ? a.key - b.key : names.compare(a.key, b.key);
+      return (up ? order : -order) || names.compare(a.name, b.name);
+    });
+    return keyed.map((one) => one.row);
+  }
+
+  const SIZES = { small: [0, 1e8], medium: [1e8, 1e9], large: [1e9, 5e9], huge: [5e9, Infinity] };
+
+  function fits(model, asked) {
+    const { parameters } = model;
+    const words = asked.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const size = SIZES[asked.size];
+    return words.every((word) => model.words.includes(word))
+      && asked.modality.every((one) => model.modalities.includes(one))
+      && (!size || (parameters !== null && parameters >= size[0] && parameters < size[1]))
+      && (!asked.licence || model.license === asked.licence)
+      && (!asked.open || model.open)
+      && (!asked.instructions || model.instructions === (asked.instructions === "yes"))
+      && (!asked.since || model.date >= asked.since);
+  }
+
+  // Models that meet what is asked for and have a number in one of the columns.
+  function rows(columns, asked) {
+    const found = models.filter((row) => fits(row.model, asked) && columns.some((one) => cell(row, one, asked.zero)));
+    if (!asked.published) return found;
+    const words = asked.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const named = [...published.values()].filter((row) => words.every((word) => row.title.toLowerCase().includes(word)));
+    return [...found, ...named.filter((row) => columns.some((one) => row.found.has(one.id)))];
+  }
+
+  // A mean has a protocol only where all tasks of its group have the same.
+  function ofProtocol(column, protocol) {
+    const tasks = column.kind === "mean" ? scores.filter((one) => one.kind === "task" && one.group === column.group) : [column];
+    return tasks.every((one) => one.protocol === protocol);
+  }
+
+  window.mbench.board = { data, facts, scores, all, models, published, views, cell, sorted, rows, ofProtocol };
+})();
