@@ -29,7 +29,10 @@ def test_the_command_names_a_whole_group_and_its_rest_by_tasks() -> None:
     whole = [result(ONE, card("m"), 0.1), result(TWO, card("m"), 0.1)]
     assert run_command(whole, declared) == "mbench run -m m -t emoji --seed 7"
     assert run_command(whole[:1], declared) == "mbench run -m m -t one --seed 7"
-    assert run_command([*whole, result(task("three"), card("m"), 0.1)], declared) == "mbench run -m m -t emoji,three --seed 7"
+    assert (
+        run_command([*whole, result(task("three"), card("m"), 0.1)], declared)
+        == "mbench run -m m -t emoji,three --seed 7"
+    )
 
 
 def test_the_command_has_what_can_change_a_score() -> None:
@@ -59,7 +62,7 @@ def test_unknown_training_data_is_no_clean_record(tmp_path: Path, datasets: list
     assert words in Html(tmp_path / "site" / "models" / "m.html").text
 
 
-def test_a_model_stands_among_others_and_not_among_its_own_revisions(tmp_path: Path) -> None:
+def test_a_model_stands_in_the_range_of_all_models(tmp_path: Path) -> None:
     found = view(
         tmp_path,
         "m",
@@ -68,7 +71,7 @@ def test_a_model_stands_among_others_and_not_among_its_own_revisions(tmp_path: P
         result(ONE, card("other"), 0.3),
     )
     assert found.figure is not None
-    assert [cell.text for cell in found.figure.table.rows[0].cells] == ["50.0", "30.0", "30.0", "30.0"]
+    assert [cell.text for cell in found.figure.table.rows[0].cells] == ["50.0", "30.0", "50.0", "90.0"]
 
 
 def test_revisions_have_a_history_newest_first_and_a_command_each(tmp_path: Path) -> None:

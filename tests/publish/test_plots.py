@@ -135,9 +135,9 @@ def test_many_kinds_show_fewer_models_and_all_of_them_in_the_table() -> None:
     assert "the 2 best of 6 models" in figure.about
 
 
-def test_a_model_stands_among_others_and_not_among_itself() -> None:
-    assert profile("p", "T", "a", [Field("task", "", value(0.5), ())]) is None
-    figure = profile("p", "T", "a", [Field("task", "", value(0.5), (0.1, 0.3, 0.8))])
+def test_a_model_stands_in_the_range_of_all() -> None:
+    assert profile("p", "T", "a", []) is None
+    figure = profile("p", "T", "a", [Field("task", "", value(0.5), 0.1, 0.3, 0.8)])
     assert figure is not None
     assert [cell.text for cell in figure.table.rows[0].cells] == ["50.0", "10.0", "30.0", "80.0"]
 

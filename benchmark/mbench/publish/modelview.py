@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import median
 
 from mbench.core.results import Value
 from mbench.core.specs import ModelCard
@@ -148,12 +150,20 @@ def _profile(board: Board, model: ModelKey) -> Figure | None:
 
 
 def _field(board: Board, model: ModelKey, task: TaskKey) -> Field | None:
-    """Return the model's score among those of all other models; other revisions of it are none."""
+    entry, among = board.find(model, task), _spread(board, task)
+    value = entry.result.metrics.get(board.primary(task)) if entry else None
+    if value is None or among is None:
+        return None
+    return Field(board.title(task), board.task_page(task), value, *among)
+
+
+@lru_cache(maxsize=512)
+def _spread(board: Board, task: TaskKey) -> tuple[float, float, float] | None:
+    """Return lowest, median and highest score of a task; None for fewer than two models. The same for every page."""
     key = board.primary(task)
-    found = [one for one in board.on_task(task) if key in one.result.metrics and not board.outdated(one)]
-    own = [one for one in found if one.result.model.id == model.id and one.result.model.revision == model.revision]
-    others = tuple(one.result.metrics[key].value for one in found if one.result.model.id != model.id)
-    return Field(board.title(task), board.task_page(task), own[0].result.metrics[key], others) if own else None
+    sound = [one.result for one in board.on_task(task) if key in one.result.metrics and not board.outdated(one)]
+    values = [one.metrics[key].value for one in sound]
+    return (min(values), median(values), max(values)) if len({one.model.id for one in sound}) > 1 else None
 
 
 def _scores(board: Board, model: ModelKey) -> Table:

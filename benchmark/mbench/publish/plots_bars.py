@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mbench.core.results import Value
 from mbench.publish.plots import (
@@ -43,12 +43,14 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """All models on one task: a task's name and page, this model's score, and those of all others."""
+    """A model among all models of a task: the task's name and page, the model's score, and where the others lie."""
 
     name: str
     page: str
     own: Value
-    others: tuple[float, ...]
+    low: float
+    median: float
+    high: float
 
 
 def slice_bars(id: str, title: str, metric: str, tags: Sequence[str], series: Sequence[Series]) -> Figure | None:
@@ -118,38 +120,30 @@ def _measured(value: Value | None, x: Scale, y: float, nth: int, name: str) -> l
 
 
 def profile(id: str, title: str, name: str, fields: Sequence[Field]) -> Figure | None:
-    """Return where one model stands among all on each task; None where no task has another model."""
-    shown = [field for field in fields if field.others]
-    if not shown:
+    """Return where one model stands among all on each task; None without tasks."""
+    if not fields:
         return None
-    about = f"The score of {name} on {len(shown)} tasks, with the range and the median of all other models."
-    rows = [Row(Name(one.name, href=one.page), _profile_cells(one)) for one in shown]
-    heads = tuple(Head(words, numeric=True) for words in (name, "Lowest other", "Median of others", "Highest other"))
+    about = f"The score of {name} on {len(fields)} tasks, with the range and the median of all models."
+    rows = [Row(Name(one.name, href=one.page), _profile_cells(one)) for one in fields]
+    heads = tuple(Head(words, numeric=True) for words in (name, "Lowest", "Median", "Highest"))
     legend = (
         Key("circle", "m0", name),
-        Key("square", "p-range", "lowest to highest of the other models"),
+        Key("square", "p-range", "lowest to highest of all models"),
         Key("tick", "p-median", "their median"),
     )
     return Figure(
         id,
         title,
         about,
-        both(lambda width: _draw_profile(name, shown, width)),
+        both(lambda width: _draw_profile(name, fields, width)),
         Table("Task", heads, tuple(rows)),
         legend,
     )
 
 
 def _profile_cells(field: Field) -> tuple[Cell, ...]:
-    low, middle, high = min(field.others), _median(field.others), max(field.others)
-    cells = [score(Value(value=value, n=1)) for value in (low, middle, high)]
-    return (score(field.own), *(replace(cell, below="") for cell in cells))
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    cells = (score(Value(value=value, n=1)) for value in (field.low, field.median, field.high))
+    return (score(field.own), *cells)
 
 
 def _draw_profile(name: str, fields: Sequence[Field], width: float) -> Drawing:
@@ -157,18 +151,14 @@ def _draw_profile(name: str, fields: Sequence[Field], width: float) -> Drawing:
     most = 15 if narrow else 30
     left = min(max(len(one.name) for one in fields), most) * CHARACTER + 16
     bottom = TOP + step * len(fields)
-    x = Scale(
-        0.0,
-        percent_domain([*_ends([one.own for one in fields]), *(max(one.others) for one in fields)])[1],
-        left,
-        width - 14,
-    )
+    highest = percent_domain([*_ends([one.own for one in fields]), *(one.high for one in fields)])[1]
+    x = Scale(0.0, highest, left, width - 14)
     marks = x_axis(x, percent_ticks(x.low, x.high, 4 if narrow else 8), TOP, bottom, "primary metric, percent")
     for row, one in enumerate(fields):
         y = TOP + (row + 0.5) * step
         marks.append(Mark("text", left - 10, y + 4, style="p-label", data=shortened(one.name, most), anchor="end"))
-        low, high, middle = x(min(one.others)), x(max(one.others)), x(_median(one.others))
-        marks.append(Mark("rect", low, y - 4, max(high - low, 1.0), 8, "p-range", title="the other models"))
+        low, high, middle = x(one.low), x(one.high), x(one.median)
+        marks.append(Mark("rect", low, y - 4, max(high - low, 1.0), 8, "p-range", title="all models"))
         marks.append(Mark("line", middle, y - 7, middle, y + 7, "p-median"))
         marks += _measured(one.own, x, y, 0, f"{name}, {one.name}")
     return Drawing(width, bottom + BOTTOM, tuple(marks), narrow)

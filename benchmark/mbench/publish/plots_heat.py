@@ -9,6 +9,8 @@ from mbench.core.results import Value
 
 STEPS = 9
 """Colours of the sequential scale, h0 (lowest of the column) to h8 (highest)."""
+MOST_ROWS = 100
+"""The best models of a larger site; its first page has all of them."""
 WORDY = 24
 """Up to so many columns the cells have a decimal."""
 
@@ -74,11 +76,12 @@ def heat_map(id: str, title: str, heads: Sequence[HeatHead], rows: Sequence[Heat
         for nth, row in enumerate(rows)
     ]
     order = sorted(range(len(rows)), key=lambda nth: (-_standing(columns, nth), rows[nth].name))
+    best = f"The best {MOST_ROWS} of " if len(rows) > MOST_ROWS else ""
     about = (
-        f"{len(rows)} models on {len(heads)} tasks. The colour runs in each column from its lowest score to its "
+        f"{best}{len(rows)} models on {len(heads)} tasks. The colour runs in each column from its lowest score to its "
         "highest, so that tasks of different difficulty compare; the numbers are percent."
     )
-    return HeatMap(id, title, about, tuple(heads), tuple(lines[nth] for nth in order), dense)
+    return HeatMap(id, title, about, tuple(heads), tuple(lines[nth] for nth in order[:MOST_ROWS]), dense)
 
 
 def _current(row: HeatRow, place: int) -> float | None:

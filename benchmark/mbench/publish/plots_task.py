@@ -23,6 +23,8 @@ from mbench.publish.plots_spread import (
 
 DRAWN = 6
 """So many of a task's best models are drawn."""
+LISTED = 20
+"""So many are in the tables below figures."""
 AT_FIRST = ("hit@1", "recall@1")
 """Metrics that tell for a query whether its first candidate is right: above 0 where it is."""
 
@@ -39,7 +41,7 @@ def _figures(board: Board, task: TaskKey, entries: Sequence[Entry]) -> Iterator[
     for place, name in enumerate(names):
         words = name.replace("_", " ")
         tags = _tags(entries, name)
-        series = [_series(board, entry, name, tags, metric) for entry in entries]
+        series = [_series(board, entry, name, tags, metric) for entry in entries[:LISTED]]
         yield slice_bars(f"slice-{place + 1}", f"{metric} by {words}", metric, tags, series)
     best = entries[:DRAWN]
     values = [QueryValues(*_named(board, one), _known(one, primary)) for one in best]

@@ -20,6 +20,7 @@ FOLDER = "data"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%()*+,-./:;=?@[]^_{|}~"
 """The digits of codes: no quote, no backslash, no markup, no space."""
 UNKNOWN = " "
+_LETTERS = np.frombuffer(ALPHABET.encode("ascii"), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +66,12 @@ def coded(column: Floats) -> Coded:
     width = 1
     while len(ALPHABET) ** width < len(values):
         width += 1
-    digits = [_digits(place, width) for place in range(len(values))]
-    texts = [UNKNOWN * width] * len(column)
-    for row, place in zip(np.flatnonzero(known).tolist(), places.tolist(), strict=True):
-        texts[row] = digits[place]
-    return Coded(tuple(values.tolist()), "".join(texts), width)
+    digits = np.full((len(column), width), ord(UNKNOWN), dtype=np.uint8)
+    steps = len(ALPHABET) ** np.arange(width - 1, -1, -1)
+    digits[known] = _LETTERS[places[:, None] // steps % len(ALPHABET)]
+    return Coded(tuple(values.tolist()), digits.tobytes().decode("ascii"), width)
 
 
 def numbered(places: Sequence[int]) -> str:
     """Return whole numbers as text of base 36, separated by spaces; -1 is empty."""
     return " ".join("" if place < 0 else np.base_repr(place, 36).lower() for place in places)
-
-
-def _digits(place: int, width: int) -> str:
-    text = ""
-    for _ in range(width):
-        place, digit = divmod(place, len(ALPHABET))
-        text = ALPHABET[digit] + text
-    return text

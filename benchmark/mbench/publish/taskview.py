@@ -22,6 +22,8 @@ from mbench.publish.text import magnitude, minute, percent, plain, whole
 NO_REVISION = ModelCard.model_fields["revision"].default
 YEAR = 3.2e7
 """Seconds; what claims to have taken longer is not added up."""
+DETAILED = 50
+"""So many of a task's best results are shown with slices and provenance: all of them would make a page of megabytes."""
 RUN_FIRST = ("date", "seconds", "device", "dtype", "batch_size", "seed", "instructions", "versions", "git")
 """What a reader asks for first about a run; other keys follow in the order of the alphabet."""
 
@@ -49,7 +51,8 @@ class TaskView:
 def task_view(board: Board, task: TaskKey) -> TaskView:
     """Return all that is shown about `task`."""
     entries = sorted(board.on_task(task), key=lambda entry: _rank(board, entry))
-    tables = (_metrics(board, task, entries), *_slices(board, task, entries), _diagnostics(board, entries))
+    best = entries[:DETAILED]
+    tables = (_metrics(board, task, entries), *_slices(board, task, best), _diagnostics(board, best))
     spec = board.spec(task)
     return TaskView(
         id=task.id,
@@ -61,7 +64,7 @@ def task_view(board: Board, task: TaskKey) -> TaskView:
         figures=task_figures(board, task, [entry for entry in entries if not board.outdated(entry)]),
         spec=spec,
         sizes=_sizes(entries, spec),
-        tables=tuple(t for t in (*tables, _provenance(board, entries)) if t.rows and t.heads),
+        tables=tuple(t for t in (*tables, _provenance(board, best)) if t.rows and t.heads),
         references=_references(spec) if spec and spec.reference_scores else None,
     )
 
