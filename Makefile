@@ -52,7 +52,7 @@ site: $(STAMP) ## rebuild the site from results/ and submissions/
 	$(BIN)/mbench leaderboard build -o leaderboard/site
 
 submissions: $(STAMP) ## evaluate the embedded models and baselines on the emoji suite again, into submissions/
-	for model in $(SUBMITTED); do $(BIN)/mbench run -q -m $$model -t emoji -o build/submitted || exit 1; done
+	for model in $(SUBMITTED); do $(BIN)/mbench run -q -m $$model -t emoji -o build/submitted --no-cache --overwrite || exit 1; done
 	for model in $(SUBMITTED); do $(BIN)/mbench submit pack $$model --results build/submitted || exit 1; done
 	$(BIN)/mbench submit check submissions
 

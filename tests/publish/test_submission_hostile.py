@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.publish import hostile_cards, hostile_evidence, hostile_folders, host
 from tests.publish.hostile import Case
 from tests.publish.submissions import Good
 
+import mbench.publish.submission as package
 from mbench.publish.submission import inspect
 
 CASES = [
@@ -43,7 +45,9 @@ def test_the_names_of_the_cases_are_distinct_and_many() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 80
 
 
-def test_every_code_that_a_submission_is_refused_with_is_told_in_the_docs(good: Good) -> None:
+def test_every_code_is_told_in_the_docs() -> None:
     text = Path(__file__).parents[2].joinpath("docs", "submitting.md").read_text(encoding="utf-8")
-    lacking = sorted({case.code for case in CASES if f"`{case.code}`" not in text})
-    assert lacking == []
+    source = "".join(path.read_text() for path in Path(package.__file__).parent.glob("*.py"))
+    made = set(re.findall(r'(?:add|Error|Difference|Complaint|_Problem|_error|Finding)\(\s*"([a-z0-9-]+)"', source))
+    assert len(made) > 60
+    assert sorted(code for code in made | {case.code for case in CASES} if f"`{code}`" not in text) == []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbench.core.types import Floats
@@ -19,6 +23,7 @@ from mbench.publish.submission.compact import rounded
 from mbench.publish.submission.folder import File, read_bytes
 from mbench.publish.submission.lookalike import skeleton
 from mbench.publish.submission.notes import Notes
+from mbench.publish.submission.parquet import ParquetError, read_rankings
 from mbench.publish.submission.strict_json import JsonError, parse
 from mbench.publish.submission.words import complaint, name_complaint, texts
 from mbench.publish.submission.writing import write_card
@@ -32,6 +37,18 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+
+
+def small_ranking() -> bytes:
+    ids = [[f"c{(query + rank) % 9}" for rank in range(5)] for query in range(30)]
+    scores = [[1.0 - rank / 8 - query / 1000 for rank in range(5)] for query in range(30)]
+    table = pa.table({"query_id": [f"q{query}" for query in range(30)], "candidate_ids": ids, "scores": scores})
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd")
+    return stream.getvalue()
+
+
+SMALL = small_ranking()
 
 
 @given(JSON)
@@ -150,3 +167,18 @@ def test_a_report_cannot_be_made_endless() -> None:
         notes.add("x", "f" * 10_000, f"{number} " + "y" * 10_000 + "\u202e")
     assert len(notes.found) == 200
     assert all(len(one.message) <= 500 and "\u202e" not in one.message for one in notes.found)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=150)
+def test_a_damaged_ranking_is_read_or_refused_but_never_crashes(damage: list[tuple[int, int]], cut: bool) -> None:
+    data = bytearray(SMALL)
+    for place, byte in damage:
+        data[place % len(data)] = byte
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.ranking.parquet")
+        path.write_bytes(bytes(data[: damage[0][0] % len(data)] if cut else data))
+        try:
+            assert "main" in read_rankings(path)
+        except ParquetError as error:
+            assert error.code.startswith("parquet-")

@@ -23,7 +23,8 @@ from mbench.publish.submission.records import Finding, Inspected, Report, Status
 from mbench.publish.submission.results import SUPERSEDED
 from mbench.publish.submission.sent import judge_sent
 
-RESEMBLING = ("name-lookalike", "duplicate-model", "copied-ranking")
+ONCE = (*SUPERSEDED, "name-lookalike", "duplicate-model", "copied-ranking", "date")
+"""What keeps a submission from being accepted, but not from being shown: the day, and who came later, decide."""
 DATASETS_KEPT = 12
 """Tasks whose data stay in memory: those of one suite, for the next submission."""
 
@@ -33,7 +34,7 @@ class Judge:
     """Checks submissions against one catalogue and one data folder; keeps the data of tasks between submissions.
 
     `known` are names that belong to registered models, which no other may look like. A `lenient` judge looks
-    at what was accepted before: a task that has changed since and a model that resembles another are warnings.
+    at what was accepted before: a task that has changed since, a model that resembles another are warnings.
     """
 
     catalog: Catalog
@@ -68,7 +69,7 @@ class Judge:
 
     def _weighed(self, one: Finding) -> Finding:
         """Return a finding with the weight that it has for what is new, or for what was accepted before."""
-        if one.code not in (*SUPERSEDED, *RESEMBLING):
+        if one.code not in ONCE:
             return one
         return one if one.severity == "info" else replace(one, severity="warning" if self.lenient else "error")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,41 +50,50 @@ def read_rankings(path: Path) -> dict[str, RankedLists]:
 
     Raises ParquetError.
     """
-    file = _opened(path)
-    names = _leaves(file.metadata)
-    prefixes = [name.removesuffix(IDS) for name in names if name.endswith(IDS)]
-    expected = {"query_id": "text"}
-    for prefix in prefixes:
-        expected |= {f"{prefix}{IDS}": "texts", f"{prefix}{SCORES}": "numbers"}
-    if "" not in prefixes or names != expected:
-        _refuse_columns(names, "query_id, candidate_ids, scores (and <pool>_candidate_ids, <pool>_scores)")
-    table = _unpacked(path, file, [f"{prefix}{IDS}" for prefix in prefixes])
-    queries = _texts(table, "query_id")
-    return {prefix.removesuffix("_") or MAIN_POOL: _lists(table, prefix, queries) for prefix in prefixes}
+    with _told():
+        file = _opened(path)
+        names = _leaves(file.metadata)
+        prefixes = [name.removesuffix(IDS) for name in names if name.endswith(IDS)]
+        expected = {"query_id": "text"}
+        for prefix in prefixes:
+            expected |= {f"{prefix}{IDS}": "texts", f"{prefix}{SCORES}": "numbers"}
+        if "" not in prefixes or names != expected:
+            _refuse_columns(names, "query_id, candidate_ids, scores (and <pool>_candidate_ids, <pool>_scores)")
+        table = _unpacked(path, file, [f"{prefix}{IDS}" for prefix in prefixes])
+        queries = _texts(table, "query_id")
+        return {prefix.removesuffix("_") or MAIN_POOL: _lists(table, prefix, queries) for prefix in prefixes}
 
 
 def read_queries(path: Path) -> QueryTable:
     """Return the scores by query: columns query_id and one number a metric key. Raises ParquetError."""
-    file = _opened(path)
-    names = _leaves(file.metadata)
-    if names.pop("query_id", "") != "text" or set(names.values()) - {"number"}:
-        _refuse_columns(_leaves(file.metadata), "query_id and one column of float64 a metric")
-    table = _unpacked(path, file, [])
-    columns = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names}
-    return QueryTable(tuple(_texts(table, "query_id").to_pylist()), columns)
+    with _told():
+        file = _opened(path)
+        names = _leaves(file.metadata)
+        if names.pop("query_id", "") != "text" or set(names.values()) - {"number"}:
+            _refuse_columns(_leaves(file.metadata), "query_id and one column of float64 a metric")
+        table = _unpacked(path, file, [])
+        columns = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names}
+        return QueryTable(tuple(_texts(table, "query_id").to_pylist()), columns)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn whatever the reader says of a damaged file into one error."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, LookupError, MemoryError, OverflowError, TypeError, ValueError) as error:
+        raise ParquetError("parquet-unreadable", f"not a readable Parquet file: {_first_line(error)}") from None
 
 
 def _opened(path: Path) -> Any:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     _check_ends(path)
-    try:
-        file = pq.ParquetFile(path, thrift_string_size_limit=TEXT_LIMIT, thrift_container_size_limit=CONTAINER_LIMIT)
-        _check_sizes(file.metadata, path.stat().st_size)
-        _check_metadata(file.metadata.metadata or {})
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise ParquetError("parquet-unreadable", f"not a readable Parquet file: {_first_line(error)}") from None
+    file = pq.ParquetFile(path, thrift_string_size_limit=TEXT_LIMIT, thrift_container_size_limit=CONTAINER_LIMIT)
+    _check_sizes(file.metadata, path.stat().st_size)
+    _check_metadata(file.metadata.metadata or {})
     return file
 
 
@@ -154,16 +164,13 @@ def _refuse_columns(names: Mapping[str, str], expected: str) -> None:
 
 
 def _unpacked(path: Path, file: Any, lists: list[str]) -> Any:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     leaves = [file.metadata.schema.column(number).path for number in range(file.metadata.num_columns)]
     texts = [leaf for leaf in leaves if leaf.split(".")[0] in {*lists, "query_id"}]
-    try:
-        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as again:
-            table = again.read(use_threads=False)
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise ParquetError("parquet-unreadable", f"cannot be unpacked: {_first_line(error)}") from None
+    with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as again:
+        table = again.read(use_threads=False)
+    table.validate(full=True)  # a damaged page can hold places of a dictionary that it does not have
     return table
 
 
