@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from mbench.core.errors import EncodingError
+from mbench.core.mapped import forget
 from mbench.core.types import Keys, Rows, Vectors
 from mbench.retrieval.space import Space
 from mbench.retrieval.store import Store
@@ -41,6 +42,7 @@ class Assembly:
                 "all embeddings of one model must have the same."
             )
         self._vectors[places] = vectors
+        forget(self._vectors)
 
     def rows(self, place: Rows) -> Vectors:
         """Return [len(place), d], the vectors of `place`; no copy is made where that is all of them in order."""
@@ -52,6 +54,7 @@ class Assembly:
         for start in range(0, len(place), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             gathered[part] = self._vectors[place[part]]
+            forget(gathered)
         return gathered
 
 

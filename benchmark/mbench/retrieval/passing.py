@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mbench.core.lookup import Lookup
+from mbench.core.mapped import forget
 from mbench.core.specs import ModelCard
 from mbench.core.types import ItemTable, Role, Rows, Vectors
 from mbench.retrieval.checks import checked
@@ -36,6 +37,8 @@ def passed_on(source: Lookup, card: ModelCard, table: ItemTable, role: Role, spa
         found = checked(vectors[rows[part]], card, partial(_id_of, table, start))
         if not as_it_is:
             out[part] = found
+            forget(out)
+        forget(vectors)
     return cast(Vectors, out)
 
 
