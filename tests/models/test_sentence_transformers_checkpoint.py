@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 from tests.models.tiny_sentence_transformers import save_text
 
@@ -58,6 +60,36 @@ def test_a_local_folder_needs_no_network(saved: Path, monkeypatch: pytest.Monkey
         load_model("sentence-transformers:some/model", LoadOptions(offline=True))
     with pytest.raises(UserError, match="no revisions"):
         load_model(f"sentence-transformers:{saved}", LoadOptions(revision="main"))
+
+
+def test_only_what_is_needed_is_fetched_from_the_hub_and_the_commit_is_kept(
+    copy: Path, saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The dense layer has its weights in the old format alone, and beside the whole lie exports of it."""
+    torch.save(load_file(copy / "2_Dense" / "model.safetensors"), copy / "2_Dense" / "pytorch_model.bin")
+    (copy / "2_Dense" / "model.safetensors").unlink()
+    for unwanted in ("pytorch_model.bin", "onnx/model.onnx", "openvino/openvino_model.bin"):
+        (copy / unwanted).parent.mkdir(exist_ok=True)
+        (copy / unwanted).write_bytes(b"x")
+    snapshot = tmp_path / "snapshots" / ("c" * 40)
+    asked = []
+
+    def snapshot_download(name: str, *, allow_patterns: list[str], revision: str | None, **_: object) -> str:
+        asked.append((name, revision))
+        files = [path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()]
+        for file in filter_repo_objects(files, allow_patterns=allow_patterns):
+            (snapshot / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(copy / file, snapshot / file)
+        return str(snapshot)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    model = load_model("sentence-transformers:some/model", LoadOptions(device="cpu", revision="main"))
+    assert (model.card.id, model.card.revision) == ("sentence-transformers:some/model", "c" * 40)
+    assert np.allclose(model.encode(TEXT, role="query"), load(saved).encode(TEXT, role="query"), atol=1e-6)
+    fetched = {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
+    assert not {"pytorch_model.bin", "onnx/model.onnx", "openvino/openvino_model.bin", "README.md"} & fetched
+    pickle.loads(pickle.dumps(model))
+    assert asked[0] == ("some/model", "main") and asked[-1] == ("some/model", "c" * 40)
 
 
 @pytest.mark.parametrize(("dtype", "torch_dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
@@ -157,6 +189,12 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(
     with pytest.raises(MissingDependencyError, match=r"pip install 'mbench-eval\[sentence-transformers\]'") as caught:
         load(saved)
     assert caught.value.exit_code == 3
+
+
+def test_a_version_that_does_not_tell_modalities_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mbench.models.sentence_transformers_load.version", lambda name: "5.3.1")
+    with pytest.raises(MissingDependencyError, match=r"needs sentence-transformers 5\.4 or later; here is 5\.3\.1"):
+        load(saved)
 
 
 def test_listing_models_imports_none_of_the_optional_libraries() -> None:

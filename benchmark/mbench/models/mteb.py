@@ -6,7 +6,6 @@ model, prepares texts and pictures and renders prompts. The other way round is `
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +20,7 @@ from mbench.models.cards import shipped_card
 from mbench.models.device import resolve_device
 from mbench.models.identity import Identity
 from mbench.models.mteb_batches import Asked, batches_of, task_metadata
-from mbench.models.mteb_load import load_registered, networks, registered, require_mteb, weights_hash
+from mbench.models.mteb_load import load_registered, networks, registered, require_mteb, silent, weights_hash
 from mbench.models.options import Args, Count, Text
 
 if TYPE_CHECKING:
@@ -100,8 +99,7 @@ class Mteb:
         from mteb.types import PromptType
 
         joined = role == "query" and self.options.use_instruction and not self.prompted
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silent():
             found = self.model.encode(
                 batches_of(items, role, asked, joined),
                 task_metadata=task_metadata(asked, role),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mbench.core.errors import MissingDependencyError, ModelError, UnknownNameError, UserError, listed
 from mbench.core.types import LoadOptions
 from mbench.models.hf import quiet
+from mbench.models.offline import hub_offline
 
 if TYPE_CHECKING:
     from mteb.models.model_meta import ModelMeta
@@ -26,13 +28,27 @@ def require_mteb() -> None:
         raise MissingDependencyError(f"Model 'mteb' needs mteb: {INSTALL}")
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep mteb from warning of what it cannot know: that it runs no task of its own."""
+    log = logging.getLogger("mteb")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
+
+
 def registered(options: LoadOptions) -> ModelMeta:
     """Return what mteb's registry says of the model. Raises UnknownNameError, UserError for another revision."""
     from mteb.models.get_model_meta import MODEL_REGISTRY, get_model_meta
 
     name = options.argument or ""
     try:
-        with _silent():
+        with silent():
             meta = get_model_meta(name)
     except KeyError:
         raise UnknownNameError("model of mteb", name, MODEL_REGISTRY, "mteb.get_model_metas() lists all.") from None
@@ -49,13 +65,12 @@ def load_registered(meta: ModelMeta, options: LoadOptions, device: str, **settin
     """
     _refuse_other_kinds(meta)
     with ExitStack() as stack:
-        stack.enter_context(_silent())
+        stack.enter_context(silent())
         stack.enter_context(quiet())
         if not options.trust_remote_code:
             _refuse_declared_code(meta)
             stack.enter_context(_own_code_refused(str(meta.name)))
-        if options.offline:
-            stack.enter_context(_offline())
+        stack.enter_context(hub_offline(options.offline))
         try:
             return meta.load_model(device=device, **settings)
         except ImportError as error:
@@ -122,26 +137,6 @@ def _own_code_refused(name: str) -> Iterator[None]:
         yield
     finally:
         tools.get_cached_module_file = fetching
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    from huggingface_hub import constants
-
-    switches: Any = constants
-    before = switches.HF_HUB_OFFLINE
-    switches.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        switches.HF_HUB_OFFLINE = before
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _untrusted(name: str) -> UserError:

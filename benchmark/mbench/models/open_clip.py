@@ -61,7 +61,7 @@ class OpenClip(LateFusion):
         require_open_clip()
         where = placement(options, official="fp32")
         source = source_of(options, args.checkpoint, args.config)
-        return cls(source, load_open_clip(source, where), args, where)
+        return cls(source, load_open_clip(source, where, options.offline), args, where)
 
     def pixels(self, pictures: Sequence[Image]) -> Tensor:
         """Return [n, 3, h, w] as open_clip's own transform for inference makes them."""

@@ -14,6 +14,7 @@ from mbench.core.files import file_sha256
 from mbench.core.types import LoadOptions
 from mbench.models.device import Placement
 from mbench.models.hub import SIDE_FILES, Located, locate
+from mbench.models.offline import hub_offline
 from mbench.models.weights_by_content import prove_arrived
 from mbench.models.weights_io import Checkpoint
 
@@ -75,7 +76,7 @@ def source_of(options: LoadOptions, checkpoint: Path | None, config: Path | None
     return Source(arch, weights, Located(weights.parent, _revision(weights, config), name), told)
 
 
-def load_open_clip(source: Source, where: Placement) -> Ready:
+def load_open_clip(source: Source, where: Placement, offline: bool) -> Ready:
     """Load the model in the wanted precision on the wanted device, and prove each tensor.
 
     Raises CheckpointError for what cannot be built and for tensors that are missing, left over or did not arrive.
@@ -83,27 +84,34 @@ def load_open_clip(source: Source, where: Placement) -> Ready:
     import open_clip
 
     checkpoint = _opened(source.weights)
-    named = source.model.startswith(FOLDER)
     try:
-        network, transform = open_clip.create_model_from_pretrained(
-            source.model,
-            pretrained=None if named else str(source.weights),
-            precision=where.dtype,
-            device=where.device,
-            force_quick_gelu=bool(source.tag.get("quick_gelu")),
-            image_mean=source.tag.get("mean"),
-            image_std=source.tag.get("std"),
-            image_interpolation=source.tag.get("interpolation"),
-            image_resize_mode=source.tag.get("resize_mode"),
-            weights_only=True,
-        )
-        tokenizer = open_clip.get_tokenizer(source.model)
+        with hub_offline(offline):
+            network, transform = _created(source, where)
+            tokenizer = open_clip.get_tokenizer(source.model)
     except (OSError, ValueError, TypeError, KeyError, AssertionError, RuntimeError) as error:
         if "out of memory" in str(error).lower():
             raise
         raise CheckpointError(f"{source.located.name}: open_clip cannot load it: {error}") from error
     prove_arrived(str(source.weights.name), network, [checkpoint], where.torch_dtype, WITHOUT_EFFECT)
     return Ready(network.eval().requires_grad_(False), transform, tokenizer)
+
+
+def _created(source: Source, where: Placement) -> Any:
+    """Return the network and the transform of its pictures, made by open_clip."""
+    import open_clip
+
+    return open_clip.create_model_from_pretrained(
+        source.model,
+        pretrained=None if source.model.startswith(FOLDER) else str(source.weights),
+        precision=where.dtype,
+        device=where.device,
+        force_quick_gelu=bool(source.tag.get("quick_gelu")),
+        image_mean=source.tag.get("mean"),
+        image_std=source.tag.get("std"),
+        image_interpolation=source.tag.get("interpolation"),
+        image_resize_mode=source.tag.get("resize_mode"),
+        weights_only=True,
+    )
 
 
 def _in_layout(name: str, options: LoadOptions) -> Source:
@@ -151,19 +159,20 @@ def _tag(arch: str, tag: str, *, optional: bool) -> Mapping[str, Any]:
 def _fetched(name: str, tag: Mapping[str, Any], options: LoadOptions) -> Path:
     """Return the weights of a tag from the Hub's cache, fetched unless `--offline`. Raises ModelError, UserError."""
     repository, _, file = str(tag.get("hf_hub") or "").rpartition("/")
-    if repository:
-        located = locate(repository, options, files=_alternatives(file))
-        found = next((located.folder / one for one in _alternatives(file) if (located.folder / one).is_file()), None)
-        if found is None:
-            raise ModelError(f"open_clip:{name}: {repository} holds none of {', '.join(_alternatives(file))}.")
-        return found
-    return _downloaded(name, str(tag.get("url") or ""), options)
+    if not repository:
+        return _downloaded(name, str(tag.get("url") or ""), options)
+    names = _alternatives(file)
+    for one in names:
+        found = locate(repository, options, files=(one,)).folder / one
+        if found.is_file():
+            return found
+    raise ModelError(f"open_clip:{name}: {repository} holds none of {', '.join(names)}.")
 
 
 def _alternatives(file: str) -> tuple[str, ...]:
     """Return the names that a file of weights has, safetensors first."""
     if not file:
-        return (*SAFE_NAMES[:2], OLD_NAMES[0])
+        return (SAFE_NAMES[0], OLD_NAMES[0])
     return tuple(dict.fromkeys([str(Path(file).with_suffix(".safetensors")), file]))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ from mbench.models.weights_io import LAYOUTS, Checkpoint
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+OLDEST = (5, 4)
+"""The first version that tells which modalities a model embeds."""
 INSTALL = "pip install 'mbench-eval[sentence-transformers]'"
 SAFE_WEIGHTS = ("model*.safetensors", "*/model*.safetensors")
 STORED_WITHOUT_EFFECT = ("*position_ids", "*.inv_freq")
@@ -28,9 +32,13 @@ WITHOUT_PROMPT_IN_POOLING = ("hkunlp/instructor-base", "hkunlp/instructor-large"
 
 
 def require_sentence_transformers() -> None:
-    """Raise MissingDependencyError that says how to install it unless sentence-transformers is there."""
+    """Raise MissingDependencyError that says how to install it unless sentence-transformers 5.4 or later is there."""
     if find_spec("sentence_transformers") is None:
         raise MissingDependencyError(f"Model 'sentence-transformers' needs sentence-transformers: {INSTALL}")
+    found = version("sentence-transformers")
+    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) < OLDEST:
+        wanted = f"sentence-transformers {OLDEST[0]}.{OLDEST[1]} or later; here is {found}"
+        raise MissingDependencyError(f"Model 'sentence-transformers' needs {wanted}: {INSTALL} --upgrade")
 
 
 def located_model(options: LoadOptions) -> Located:
