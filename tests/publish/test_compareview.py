@@ -80,6 +80,14 @@ def test_other_queries_than_the_best_models_are_left_out(tmp_path: Path) -> None
     assert "codes" in model_data(found, "a") and "codes" not in model_data(found, "b")
 
 
+def test_a_single_result_with_other_queries_does_not_keep_others_from_being_compared(tmp_path: Path) -> None:
+    write_evidence(tmp_path / "r", result(ONE, card("a"), 0.1), {"mine": 1.0, "own": 1.0})
+    for name in "bc":
+        write_evidence(tmp_path / "r", result(ONE, card(name), 0.1), {"q1": 1.0, "q2": 0.0})
+    found = view(tmp_path / "r")
+    assert ["codes" in model_data(found, name) for name in "abc"] == [False, True, True]
+
+
 def test_an_outdated_result_is_compared_with_nothing(tmp_path: Path) -> None:
     stale = result(ONE, card("a"), 0.9)
     stale = stale.model_copy(update={"task": stale.task.model_copy(update={"fingerprint": "f" * 16})})

@@ -95,7 +95,7 @@ def test_the_slices_of_a_task_are_drawn_with_their_intervals(tmp_path: Path) -> 
     build(tmp_path / "site", catalog(ONE), [tmp_path / "r"])
     page = Html(tmp_path / "site" / "tasks" / "one.html")
     assert "recall@1 by semantic aspect" in page.text
-    assert [one["class"] for one in page.all("path")].count("p-interval m0") == 4, "two kinds, drawn twice"
+    assert [one.get("class") for one in page.all("path")].count("p-interval m0") == 4, "two kinds, drawn twice"
 
 
 def test_published_numbers_are_in_no_place_of_the_standings(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -55,11 +56,18 @@ def _aligned(board: Board, task: TaskKey, openings: Openings, most: int) -> Alig
             found[ModelKey(entry.result.model.id, entry.result.model.revision)] = column
     if not found:
         return Aligned(task, (), None, {})
-    ids = next(iter(found.values())).ids
+    ids = _usual(list(found.values())).ids
     places = {name: place for place, name in enumerate(ids)}
     alike = {model: one for model, one in found.items() if len(one.ids) == len(ids) and set(one.ids) == set(ids)}
     columns = {model: _in_order(one, places) for model, one in alike.items()}
     return Aligned(task, ids, _clusters(board, task, ids, openings), columns)
+
+
+def _usual(columns: Sequence[QueryScores]) -> QueryScores:
+    """Return the first column with the queries that most columns have, so that no single result decides for all."""
+    asked = [frozenset(one.ids) for one in columns]
+    times = Counter(asked)
+    return columns[max(range(len(columns)), key=lambda place: (times[asked[place]], -place))]
 
 
 def ranked(board: Board, task: TaskKey) -> list[Entry]:
