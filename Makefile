@@ -38,7 +38,7 @@ $(OPEN_CLIP_VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 test-open-clip: $(OPEN_CLIP_VENV)/.installed ## the tests of open_clip, in an environment of its own (5.8 GB)
-	$(OPEN_CLIP_VENV)/bin/python -m pytest -m open_clip tests/models/test_open_clip.py
+	$(OPEN_CLIP_VENV)/bin/python -m pytest -m open_clip tests/models/test_open_clip.py tests/models/test_open_clip_checkpoint.py
 
 lint: $(STAMP) ## style, types, layers
 	$(BIN)/ruff check .
