@@ -141,3 +141,17 @@ def test_an_empty_folder_of_submissions_is_nothing_to_refuse(mbench: Command) ->
 def test_the_place_of_results_is_the_one_that_checks_expect(mbench: Command, ran: Path) -> None:
     mbench("submit", "pack", "random", "--results", ran)
     assert result_path(Path("submissions/random")).parent == Path("submissions/random/results/random/seed-0")
+
+
+def test_a_terminal_is_asked_for_what_no_flag_tells(mbench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"Title": "Mine", "What is it": "A model.", "What it embeds": "text,image", "Does it": "yes"}
+    answers |= {"Dimensions": "8", "Parameters": "10", "Licence": "MIT", "Data sets": "coco,laion-2b"}
+
+    def ask(question: str) -> str:
+        return next(answer for start, answer in answers.items() if question.startswith(start))
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.prompt", ask)
+    assert mbench("submit", "new", "mine", "--revision", "abc123").code == 0
+    card = yaml.safe_load(Path("submissions/mine/card.yaml").read_text())
+    assert card["training_datasets"] == ["coco", "laion-2b"] and card["revision"] == "abc123"

@@ -81,6 +81,16 @@ def many_entries(folder: Path) -> None:
     pq.write_table(table, ranking_path(folder), compression="zstd")
 
 
+def repeated(folder: Path) -> None:
+    """One id of 500 bytes, two million times: 1 GB in a few kilobytes."""
+    count = 2_000_000
+    ids = pa.DictionaryArray.from_arrays(pa.array(bytearray(count), pa.int8()), pa.array(["x" * 500]))
+    offsets = pa.array([0, count], pa.int32())
+    scores = pa.ListArray.from_arrays(offsets, pa.array(np.zeros(count)))
+    table = pa.table({"query_id": ["q"], "candidate_ids": pa.ListArray.from_arrays(offsets, ids), "scores": scores})
+    pq.write_table(table, ranking_path(folder), compression="zstd")
+
+
 def zeros(folder: Path) -> None:
     """A column of zeros that unpacks to thousands of times its size."""
     count = 4_000_000
@@ -141,6 +151,7 @@ CASES = [
     Case("an id of 5 MB", "parquet-bomb", ranking(rows(long_id, 1))),
     Case("two million queries in no space", "parquet-bomb", many_rows),
     Case("21 million candidates in no space", "parquet-bomb", many_entries),
+    Case("one id two million times", "parquet-bomb", repeated),
     Case("zeros that unpack without end", "parquet-bomb", zeros),
     Case("a footer larger than the file", "parquet-bomb", footer),
     Case("damaged pages", "parquet-unreadable", damaged),

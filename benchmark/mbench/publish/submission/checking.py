@@ -61,8 +61,9 @@ class Judge:
         notes = Notes([self._weighed(one) for one in read.findings])
         if read.card is not None:
             notes.extend(map(self._weighed, judge_names(read, read.card, others, self.known)))
-        notes.extend(map(self._weighed, judge_rankings(read, others)))
         outcomes = {one.place: self._result(one, notes) for one in read.results}
+        sound = tuple(one for one in read.results if not _implausible(one, notes))
+        notes.extend(map(self._weighed, judge_rankings(replace(read, results=sound), others)))
         self._groups(read, notes)
         reports = [self._report(mark, outcomes[mark.place], read, notes) for mark in read.marks]
         return Report(read.name, read.folder, read.card, tuple(reports), tuple(notes.found), read.results)
@@ -145,6 +146,10 @@ def check(
     Reads data only. Raises UserError when `folder` is no folder; whatever is wrong inside is in the report.
     """
     return Judge(catalog or Catalog.read(), data_root, known, now).check(folder)
+
+
+def _implausible(one: Submitted, notes: Notes) -> bool:
+    return any(error.code.startswith(("ranking-", "parquet-")) for error in notes.errors(one.place))
 
 
 def _current(one: Submitted, task: Task) -> bool:

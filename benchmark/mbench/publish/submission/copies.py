@@ -6,6 +6,7 @@ Other submissions are read as carefully as the one in question; those that canno
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ NEARLY = 0.98
 """A share of queries with one and the same list that two different models do not reach."""
 LONG = 5
 """Candidates a query: lists of one or two agree by chance."""
+DEEP = 100
+"""Candidates of a list that are compared."""
 FEW = 20
 """Queries: below, agreement says nothing."""
 
@@ -46,7 +49,7 @@ class Others:
     def within(submissions: Path, catalog: Catalog) -> Others:
         """Read all submissions in a folder: what has a card, and no links."""
         folders = sorted(path for path in submissions.iterdir() if path.is_dir() and not path.is_symlink())
-        return Others([inspect(path, catalog) for path in folders if (path / CARD).is_file()])
+        return Others([inspect(path, catalog) for path in folders if os.access(path / CARD, os.R_OK)])
 
     def but(self, mine: Path) -> Iterator[Inspected]:
         """Yield the submissions in other folders than `mine`."""
@@ -133,17 +136,16 @@ def _listed(lists: RankedLists) -> Digests:
     sizes: npt.NDArray[np.int64] = np.diff(lists.starts)
     if not len(sizes) or np.median(sizes) < LONG:
         return {}
-    names = [f"{name}\n".encode() for name in lists.candidates.to_pylist()]
     starts = lists.starts.tolist()
     return {
-        _digest([query.encode()]): _digest(names[start:end])
+        _digest([query]): _digest(lists.candidates[start : min(end, start + DEEP)].to_pylist())
         for query, start, end in zip(lists.queries.to_pylist(), starts, starts[1:], strict=False)
         if end > start and (lists.scores is None or lists.scores[start] != lists.scores[end - 1])
     }
 
 
-def _digest(parts: Sequence[bytes]) -> bytes:
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+def _digest(names: Sequence[str]) -> bytes:
+    return hashlib.blake2b("\n".join(names).encode(), digest_size=16).digest()
 
 
 def _error(code: str, message: str) -> Finding:

@@ -208,6 +208,10 @@ def _decoded(column: Any, name: str) -> Any:
     longest = pc.max(pc.binary_length(coded.dictionary)).as_py() or 0
     if longest > limits.ID_CHARACTERS:
         raise ParquetError("parquet-bomb", f"the column {name!r} holds an id of {longest} bytes")
+    lengths = np.asarray(pc.binary_length(coded.dictionary), dtype=np.int64)
+    unpacked = int(np.bincount(np.asarray(coded.indices), minlength=len(lengths)) @ lengths)
+    if unpacked > limits.UNPACKED_BYTES:
+        raise ParquetError("parquet-bomb", f"the column {name!r} holds ids of {unpacked} bytes in all")
     return coded.cast(pa.string())
 
 
