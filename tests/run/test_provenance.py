@@ -9,7 +9,8 @@ from mbench.core.errors import UserError
 from mbench.core.types import LoadOptions
 from mbench.models.baselines import Random, TextOnly
 from mbench.models.catalog import load_model
-from mbench.run.provenance import device_of, precision_of
+from mbench.run import provenance
+from mbench.run.provenance import device_of, model_ref, precision_of, store_name
 
 
 def test_half_precision_is_not_called_float32() -> None:
@@ -29,3 +30,14 @@ def test_the_device_is_the_one_that_was_asked_for_where_the_model_follows() -> N
     assert device_of(Random.load(LoadOptions()), LoadOptions(device="cuda:9")) == "cpu"
     with pytest.raises(UserError, match="cuda:99"):
         device_of(model(), LoadOptions(device="cuda:99"))
+
+
+def test_embeddings_of_two_releases_of_a_library_are_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = model_ref(model(), LoadOptions())
+    before = store_name(ref)
+    assert store_name(ref) == before
+    monkeypatch.setattr(provenance, "version", lambda name: "99.0" if name == "pillow" else "1.0")
+    upgraded = store_name(ref)
+    monkeypatch.setattr(provenance, "version", lambda name: "1.0")
+    assert len({before, upgraded, store_name(ref)}) == 3
+    assert model_ref(model(), LoadOptions()).fingerprint == ref.fingerprint, "a result keeps its fingerprint"

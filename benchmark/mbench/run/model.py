@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from mbench.core.types import Encoder, LoadOptions, Role
 from mbench.models.catalog import load_model
 from mbench.retrieval.store import Store
-from mbench.run.provenance import model_ref, shares_cache
+from mbench.run.provenance import model_ref, shares_cache, store_name
 from mbench.run.settings import RunSettings
 
 Note = Callable[[str], None]
@@ -53,4 +53,5 @@ def _stores(encoder: Encoder, options: LoadOptions, cache: Path | None, note: No
     told: dict[str, JsonValue] = {"id": ref.id, "revision": ref.revision, "args": dict(options.args)}
     trusted = cache if shares_cache(encoder) else None
     roles: tuple[Role, ...] = ("query", "candidate")
-    return {role: Store(trusted, ref.fingerprint, role, note, told) for role in roles}
+    name = store_name(ref)
+    return {role: Store(trusted, name, role, note, told) for role in roles}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +17,9 @@ from mbench.core.files import fingerprint
 from mbench.core.results import ModelRef
 from mbench.core.types import Encoder, LoadOptions
 
-LIBRARIES = ("numpy", "torch", "pyarrow", "pillow", "transformers", "safetensors")
+EMBEDDING = ("torch", "pillow", "transformers", "tokenizers", "sentence-transformers", "open_clip_torch", "mteb")
+"""Libraries whose release can move an embedding in its last digits: they decode, resize, tokenise and multiply."""
+LIBRARIES = ("numpy", "pyarrow", "safetensors", *EMBEDDING)
 
 
 def model_ref(encoder: Encoder, options: LoadOptions) -> ModelRef:
@@ -29,6 +33,14 @@ def model_ref(encoder: Encoder, options: LoadOptions) -> ModelRef:
     told = dict(identity) if identity else {**said, "source": getattr(encoder, "source_sha256", None)}
     named = {"id": card.id, "revision": card.revision, "similarity": card.similarity}
     return ModelRef(id=card.id, revision=card.revision, fingerprint=fingerprint({**named, "told": told}), card=card)
+
+
+def store_name(ref: ModelRef) -> str:
+    """Return the name of a model's folder of stored embeddings: another one for each release of `EMBEDDING`.
+
+    A result keeps its fingerprint when a library is upgraded; embeddings of two releases are never mixed in one.
+    """
+    return fingerprint({"model": ref.fingerprint, "libraries": _installed(EMBEDDING)})
 
 
 def shares_cache(encoder: Encoder) -> bool:
@@ -59,12 +71,14 @@ def now() -> str:
 
 def versions() -> dict[str, JsonValue]:
     """Return the versions of mbench, Python and the libraries that can move a score, as far as they are installed."""
-    found: dict[str, JsonValue] = {"mbench": mbench.__version__, "python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
+    return {"mbench": mbench.__version__, "python": platform.python_version(), **_installed(LIBRARIES)}
+
+
+def _installed(names: Sequence[str]) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 
