@@ -13,6 +13,7 @@ from mbench.core.files import read_json
 from mbench.core.types import Vectors
 from mbench.models.device import Placement
 from mbench.models.pictures import prepared
+from mbench.models.pixels import pixel_values
 from mbench.models.weights_io import Checkpoint, Rename, prove_loaded
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ def processed(processor: Any, pictures: Iterable[Image]) -> Mapping[str, Tensor]
     transformers 4 takes the height of a picture of one or three rows for its channels, unless it is told otherwise.
     """
     ready = [prepared(picture, processor) for picture in pictures]
+    values = pixel_values(processor, ready)
+    if values is not None:
+        return {"pixel_values": values}
     own = type(processor).__module__.startswith("transformers.")
     found: Mapping[str, Tensor] = processor(
         ready, return_tensors="pt", **({"input_data_format": "channels_last"} if own else {})

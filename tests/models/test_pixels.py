@@ -1,0 +1,60 @@
+"""The fast path to pixels: bit for bit what transformers' own processors make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from tests.models.strange_pictures import STRANGE
+from tests.models.tiny_clip import noise
+
+from mbench.models.hf import pil_processor, processed
+from mbench.models.pictures import prepared
+from mbench.models.pixels import pixel_values, steps_of
+
+SIZES = [(224, 224), (225, 223), (33, 77), (320, 240), (240, 321), (224, 300), (3, 500), (1, 1)]
+PICTURES = STRANGE | {f"{width} x {height}": noise(width, height) for width, height in SIZES}
+PADDED = {"size": {"shortest_edge": 20}, "crop_size": {"height": 31, "width": 24}}
+WIDE = {"size": {"shortest_edge": 40}, "crop_size": {"height": 17, "width": 39}}
+SQUARE = {"size": {"height": 31, "width": 18}}
+PROCESSORS: list[tuple[str, dict[str, Any]]] = [
+    ("CLIP", {}), ("CLIP", PADDED), ("CLIP", WIDE), ("CLIP", SQUARE), ("CLIP", {"resample": 2}),
+    ("CLIP", {"do_normalize": False}), ("CLIP", {"do_rescale": False}), ("CLIP", {"do_resize": False}),
+    ("CLIP", {"rescale_factor": 1 / 127.5}), ("Siglip", {}), ("Siglip", SQUARE), ("Blip", {}), ("Blip", SQUARE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "settings"), PROCESSORS)
+def test_pixels_equal_those_of_the_processor_bit_for_bit(family: str, settings: dict[str, Any]) -> None:
+    processor = pil_processor(family)(**settings)
+    if not type(processor).__name__.endswith("Pil"):
+        pytest.skip("this version of transformers has no processors on PIL alone; its own ones are used as they are")
+    ready = {name: prepared(picture, processor) for name, picture in PICTURES.items()}
+    found = pixel_values(processor, list(ready.values()))
+    assert found is not None
+    for one, (name, picture) in zip(found, ready.items(), strict=True):
+        expected = processor([picture], return_tensors="pt", input_data_format="channels_last")["pixel_values"][0]
+        assert one.dtype == expected.dtype and torch.equal(one, expected), name
+
+
+class OtherSteps(pil_processor("CLIP")):  # type: ignore[misc]
+    """A processor of another class, whose steps nobody knows."""
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        OtherSteps(),
+        pil_processor("CLIP")(do_center_crop=False),
+        pil_processor("CLIP")(size={"shortest_edge": 20, "longest_edge": 40}),
+        pil_processor("CLIP")(do_resize=False, do_center_crop=False),
+    ],
+)
+def test_other_processors_do_their_work_themselves(processor: Any) -> None:
+    picture = noise(30, 30)
+    steps = steps_of(processor)
+    assert steps is None or steps.shape is None
+    assert pixel_values(processor, [picture]) is None
+    expected = processor([picture], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+    assert torch.equal(processed(processor, [picture])["pixel_values"], expected)
