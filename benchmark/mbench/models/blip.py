@@ -6,7 +6,7 @@ candidates (https://github.com/salesforce/BLIP/blob/main/train_retrieval.py, `ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -76,19 +76,22 @@ class Blip(LateFusion):
         """Return [n, 3, h, w] as the checkpoint's preprocessor_config says: resize to a square, rescale, normalise."""
         return processed(self.processor, pictures)["pixel_values"]
 
-    def image_features(self, pictures: Sequence[Image]) -> Vectors:
-        """Return [n, d], not normalised."""
-        return features_of(self._project_picture, self.where, pixel_values=self.pixels(pictures))
+    def image_inputs(self, pictures: Sequence[Image]) -> Tensor:
+        """Return the pixels."""
+        return self.pixels(pictures)
 
-    def text_features(self, texts: Sequence[str]) -> Vectors:
-        """Return [n, d], not normalised."""
+    def image_features(self, pictures: Tensor) -> Vectors:
+        """Return [n, d], not normalised, of pixels [n, 3, h, w]."""
+        return features_of(self._project_picture, self.where, pixel_values=pictures)
+
+    def text_inputs(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
+        """Return tokens and mask; texts are cut after the length that the arguments give."""
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.length, return_tensors="pt")
-        return features_of(
-            self._project_text,
-            self.where,
-            input_ids=tokens["input_ids"],
-            attention_mask=tokens["attention_mask"],
-        )
+        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
+
+    def text_features(self, texts: Mapping[str, Tensor]) -> Vectors:
+        """Return [n, d], not normalised, of tokens and mask."""
+        return features_of(self._project_text, self.where, **texts)
 
     def _project_picture(self, pixel_values: Tensor) -> Any:
         states = self.model.vision_model(pixel_values=pixel_values).last_hidden_state

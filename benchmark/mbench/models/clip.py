@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -68,17 +68,20 @@ class Clip(LateFusion):
         """Return [n, 3, h, w] as the checkpoint's preprocessor_config says: resize, crop, rescale, normalise."""
         return processed(self.processor, pictures)["pixel_values"]
 
-    def image_features(self, pictures: Sequence[Image]) -> Vectors:
-        """Return [n, d], not normalised."""
-        return features_of(self.model.get_image_features, self.where, pixel_values=self.pixels(pictures))
+    def image_inputs(self, pictures: Sequence[Image]) -> Tensor:
+        """Return the pixels."""
+        return self.pixels(pictures)
 
-    def text_features(self, texts: Sequence[str]) -> Vectors:
-        """Return [n, d], not normalised; texts are cut after the tower's length (77 tokens), the end token stays."""
+    def image_features(self, pictures: Tensor) -> Vectors:
+        """Return [n, d], not normalised, of pixels [n, 3, h, w]."""
+        return features_of(self.model.get_image_features, self.where, pixel_values=pictures)
+
+    def text_inputs(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
+        """Return tokens and mask; texts are cut after the tower's length (77 tokens), the end token stays."""
         length = self.model.config.text_config.max_position_embeddings
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=length, return_tensors="pt")
-        return features_of(
-            self.model.get_text_features,
-            self.where,
-            input_ids=tokens["input_ids"],
-            attention_mask=tokens["attention_mask"],
-        )
+        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
+
+    def text_features(self, texts: Mapping[str, Tensor]) -> Vectors:
+        """Return [n, d], not normalised, of tokens and mask."""
+        return features_of(self.model.get_text_features, self.where, **texts)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -25,6 +27,10 @@ from mbench.models.options import Args, Weight
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+_tokenizing = Lock()
+"""Tokenizers of transformers set themselves up with each call and fail when two threads do so at once."""
 
 
 class FusionArgs(Args):
@@ -44,8 +50,29 @@ class FusionArgs(Args):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One tower's share of a batch: what goes into it, for which `rows` of the batch, and how much each counts."""
+
+    inputs: Any
+    rows: list[int]
+    weights: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch of `count` items as the towers take it."""
+
+    count: int
+    pictures: Part
+    texts: Part
+
+
 class LateFusion(ABC):
     """Base of models of two towers. A subclass gives the towers and loads itself.
+
+    `image_inputs` and `text_inputs` are what can be done beforehand by another thread (core/staged.py); a subclass
+    leaves them out whose towers take pictures and texts.
 
     `family` begins the title of cards of checkpoints other than the card's own.
     """
@@ -66,15 +93,27 @@ class LateFusion(ABC):
         }
 
     @abstractmethod
-    def image_features(self, pictures: Sequence[Image]) -> Vectors:
-        """Return [n, d], not normalised."""
+    def image_features(self, pictures: Any) -> Vectors:
+        """Return [n, d], not normalised, of pictures or of what `image_inputs` makes of them."""
 
     @abstractmethod
-    def text_features(self, texts: Sequence[str]) -> Vectors:
-        """Return [n, d], not normalised."""
+    def text_features(self, texts: Any) -> Vectors:
+        """Return [n, d], not normalised, of texts or of what `text_inputs` makes of them."""
+
+    def image_inputs(self, pictures: Sequence[Image]) -> Any:
+        """Return what `image_features` takes: the pictures themselves, unless a subclass prepares them."""
+        return pictures
+
+    def text_inputs(self, texts: Sequence[str]) -> Any:
+        """Return what `text_features` takes: the texts themselves, unless a subclass prepares them."""
+        return texts
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
         """Return [n, d], not normalised. Raises UnsupportedModalityError for an item without picture and text."""
+        return self.encode_prepared(self.prepare(items, role=role))
+
+    def prepare(self, items: Sequence[Item], *, role: Role) -> Prepared:
+        """Return what the towers take. Raises UnsupportedModalityError for an item without picture and text."""
         texts = [self.text_of(item, role) for item in items]
         pictures = [item.image for item in items]
         for item, text, picture in zip(items, texts, pictures, strict=True):
@@ -82,10 +121,17 @@ class LateFusion(ABC):
                 raise UnsupportedModalityError(
                     f"Model {self.card.id!r}: {role} {item.id!r} has no picture and no text."
                 )
-        vectors = np.zeros((len(items), self.dimension), dtype=np.float32)
         both = np.array([t is not None and p is not None for t, p in zip(texts, pictures, strict=True)])
-        self._add(vectors, both, self.options.image_weight, pictures, self.image_features)
-        self._add(vectors, both, self.options.text_weight, texts, self.text_features)
+        seen = part_of(pictures, both, self.options.image_weight, self.image_inputs)
+        with _tokenizing:
+            read = part_of(texts, both, self.options.text_weight, self.text_inputs)
+        return Prepared(len(items), seen, read)
+
+    def encode_prepared(self, prepared: Prepared) -> Vectors:
+        """Return [n, d], not normalised."""
+        vectors = np.zeros((prepared.count, self.dimension), dtype=np.float32)
+        self._add(vectors, prepared.pictures, self.image_features)
+        self._add(vectors, prepared.texts, self.text_features)
         return vectors
 
     def text_of(self, item: Item, role: Role) -> str | None:
@@ -99,22 +145,14 @@ class LateFusion(ABC):
             return " ".join(parts)
         return item.text if item.image is None else None
 
-    def _add(
-        self,
-        vectors: Vectors,
-        both: Any,
-        weight: float,
-        parts: Sequence[Any],
-        features: Callable[[Sequence[Any]], Vectors],
-    ) -> None:
-        """Add one tower's features where its part exists; the weight matters only where the other one's does, too."""
-        rows = [row for row, part in enumerate(parts) if part is not None]
-        if not rows:
+    def _add(self, vectors: Vectors, part: Part, features: Callable[[Any], Vectors]) -> None:
+        """Add one tower's features where its part exists."""
+        if not part.rows:
             return
-        found = features([parts[row] for row in rows])
+        found = features(part.inputs)
         if self.options.fusion == "normalized-sum":
             found = found / np.linalg.norm(found, axis=1, keepdims=True)
-        vectors[rows] += found * np.where(both[rows], weight, 1.0).astype(np.float32)[:, None]
+        vectors[part.rows] += found * part.weights[:, None]
 
     def _card_of(self, name: str, located: Located) -> ModelCard:
         """Return the card of the loaded checkpoint; what is known of the default one does not hold for others."""
@@ -133,3 +171,13 @@ class LateFusion(ABC):
                 "training_datasets": None,
             }
         return self.card.model_copy(update=changed)
+
+
+def part_of(parts: Sequence[Any], both: Any, weight: float, inputs: Callable[[Sequence[Any]], Any] = list) -> Part:
+    """Prepare with `inputs` what there is of `parts` (None where there is nothing) for one tower.
+
+    The weight matters only for items of `both` parts.
+    """
+    rows = [row for row, part in enumerate(parts) if part is not None]
+    weights = np.where(both[rows], weight, 1.0).astype(np.float32)
+    return Part(inputs([parts[row] for row in rows]) if rows else None, rows, weights)

@@ -21,7 +21,7 @@ from mbench.core.specs import Modality, ModelCard
 from mbench.core.types import Item, LoadOptions, Role, Vectors
 from mbench.models.cards import shipped_card
 from mbench.models.device import Placement, placement
-from mbench.models.fusion import FusionArgs, LateFusion
+from mbench.models.fusion import FusionArgs, LateFusion, part_of
 from mbench.models.hub import Located
 from mbench.models.options import Args, Count, Text
 from mbench.models.pictures import prepared
@@ -119,8 +119,8 @@ class SentenceTransformers(LateFusion):
         both = np.array([bool(picture and text) for picture, text in zip(pictures, texts, strict=True)])
         vectors = np.zeros((len(items), self.dimension), dtype=np.float32)
         features = partial(self._whole, role=role)
-        self._add(vectors, both, self.options.image_weight, pictures, features)
-        self._add(vectors, both, self.options.text_weight, texts, features)
+        self._add(vectors, part_of(pictures, both, self.options.image_weight), features)
+        self._add(vectors, part_of(texts, both, self.options.text_weight), features)
         return vectors
 
     def words_of(self, item: Item, role: Role) -> Words | None:

@@ -97,13 +97,21 @@ class Siglip(LateFusion):
 
         return torch.tensor(self.words.rows(texts, self.model.config.text_config.max_position_embeddings))
 
-    def image_features(self, pictures: Sequence[Image]) -> Vectors:
-        """Return [n, d], not normalised."""
-        return features_of(self.model.get_image_features, self.where, pixel_values=self.pixels(pictures))
+    def image_inputs(self, pictures: Sequence[Image]) -> Tensor:
+        """Return the pixels."""
+        return self.pixels(pictures)
 
-    def text_features(self, texts: Sequence[str]) -> Vectors:
-        """Return [n, d], not normalised."""
-        return features_of(self.model.get_text_features, self.where, input_ids=self.tokens(texts))
+    def image_features(self, pictures: Tensor) -> Vectors:
+        """Return [n, d], not normalised, of pixels [n, 3, h, w]."""
+        return features_of(self.model.get_image_features, self.where, pixel_values=pictures)
+
+    def text_inputs(self, texts: Sequence[str]) -> Tensor:
+        """Return the tokens."""
+        return self.tokens(texts)
+
+    def text_features(self, texts: Tensor) -> Vectors:
+        """Return [n, d], not normalised, of tokens [n, length]."""
+        return features_of(self.model.get_text_features, self.where, input_ids=texts)
 
     def _words(self, folder: Path, embedded: int) -> Words:
         return sentencepiece_words(folder, embedded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,19 +11,30 @@ import numpy.typing as npt
 from mbench.core.errors import EncodingError, MbenchError, ModelError
 from mbench.core.memory import is_out_of_memory
 from mbench.core.specs import ModelCard
+from mbench.core.staged import Staged
 from mbench.core.types import Encoder, Item, Role, Vectors
 
+T = TypeVar("T")
 
-def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role, *, keep_zeros: bool = False) -> Vectors:
+
+def encode_checked(
+    encoder: Encoder, items: Sequence[Item], role: Role, *, keep_zeros: bool = False, prepared: object = None
+) -> Vectors:
     """Encode one batch: float32 [n, d], normalised for a cosine model, as the adapter gave them for a dot-product one.
 
     A zero vector has no direction, so it cannot be scored; with `keep_zeros` it is handed on (some official codes give
-    one for an empty item).
+    one for an empty item). `prepared` is what a staged encoder has made of the items before, if anything.
 
     Raises EncodingError (wrong type or shape, NaN, infinity, zero norm; names the item), MemoryError when the device or
     the machine is out of memory, and ModelError with the cause for whatever else the adapter raises.
     """
-    vectors = _called(encoder, items, role)
+
+    def vectors_of() -> npt.NDArray[np.floating]:
+        if prepared is None:
+            return np.asarray(encoder.encode(items, role=role))
+        return np.asarray(cast(Staged, encoder).encode_prepared(prepared))
+
+    vectors = _called(vectors_of, encoder, items, role)
     name = encoder.card.id
     if vectors.ndim != 2 or len(vectors) != len(items) or vectors.shape[1] == 0 or vectors.dtype.kind != "f":
         raise EncodingError(
@@ -30,6 +42,14 @@ def encode_checked(encoder: Encoder, items: Sequence[Item], role: Role, *, keep_
             f"float32 [{len(items)}, dimension]."
         )
     return checked(vectors, encoder.card, lambda row: items[row].id, keep_zeros=keep_zeros)
+
+
+def prepare_checked(encoder: Staged, items: Sequence[Item], role: Role) -> object:
+    """Return what the encoder makes of a batch beforehand.
+
+    Raises ModelError with the cause for whatever the adapter raises, MemoryError when memory has run out.
+    """
+    return _called(lambda: encoder.prepare(items, role=role), encoder, items, role)
 
 
 def checked(
@@ -58,9 +78,9 @@ def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -
     return (vectors / norms[:, None]).astype(np.float32)
 
 
-def _called(encoder: Encoder, items: Sequence[Item], role: Role) -> npt.NDArray[np.floating]:
+def _called(work: Callable[[], T], encoder: Encoder, items: Sequence[Item], role: Role) -> T:
     try:
-        return np.asarray(encoder.encode(items, role=role))
+        return work()
     except MbenchError:
         raise
     except (Exception, SystemExit) as error:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mbench.core.errors import EncodingError, ModelError
 from mbench.core.lookup import Lookup
-from mbench.core.types import Encoder, Item, ItemTable, Keys, Role, Rows, Vectors, needs_of
+from mbench.core.types import Encoder, ItemTable, Keys, Role, Rows, Vectors, needs_of
+from mbench.retrieval.ahead import batches
 from mbench.retrieval.assembly import Assembly, Pending
-from mbench.retrieval.checks import encode_checked
+from mbench.retrieval.batching import DEFAULT_BATCH, Tally, encode_backing_off, fit_batch
 from mbench.retrieval.keys import Located, distinct
 from mbench.retrieval.passing import passed_on
 from mbench.retrieval.space import Space
 from mbench.retrieval.store import Store
 
-DEFAULT_BATCH = 64
+__all__ = ["DEFAULT_BATCH", "Plan", "Tally", "Watch", "embed", "encode_backing_off", "plan"]
+
 KEY_BYTES = 16
-BATCHES_AHEAD = 2
 
 
 class Watch(Protocol):
@@ -50,17 +48,6 @@ class Plan:
     todo: Rows
 
 
-@dataclass(slots=True)
-class Tally:
-    """What happened while encoding: for the result's provenance."""
-
-    batch_size: int
-    width: int | None = None
-    encoded: int = 0
-    reused: int = 0
-    notes: list[str] = field(default_factory=list)
-
-
 def plan(encoder: Encoder, table: ItemTable, store: Store | None) -> Plan:
     """Find the distinct contents of `table` and which of them have to be encoded."""
     rows = np.arange(len(table), dtype=np.int64)
@@ -71,7 +58,7 @@ def plan(encoder: Encoder, table: ItemTable, store: Store | None) -> Plan:
     found = distinct(keys)
     keys = keys if found.first is found.place else keys[found.first]
     stored = Located.nowhere(len(keys)) if store is None else store.find(keys)
-    todo = _costly_first(table, found.first, stored.shards < 0)
+    todo = _costly_first(_read(table, needs), found.first, stored.shards < 0)
     return Plan(found.first, found.place, keys, stored, todo)
 
 
@@ -102,23 +89,31 @@ def embed(
     vectors = Assembly(len(work.first), space, encoder.card.id)
     pending = None
     if store is not None and len(work.keys):
-        work = replace(work, todo=_reused(store, table, work, vectors))
+        work = replace(work, todo=_reused(store, _read(table, needs_of(encoder)), work, vectors))
         tally.width = tally.width or vectors.width
         pending = Pending(store, work.keys)
-    watch.start(f"{role}s", len(work.todo))
+    fit_batch(encoder, table, work.first, work.todo, role, tally)
+    watch.start(_phase(role, work, tally), len(work.todo))
     try:
-        for places, items in _batches(encoder, table, work, tally):
-            fresh = encode_backing_off(encoder, items, role, tally)
-            vectors.put(places, fresh)
+        for batch in batches(encoder, table, work.first, work.todo, role, tally):
+            fresh = encode_backing_off(encoder, batch.items, role, tally, prepared=batch.prepared)
+            vectors.put(batch.places, fresh)
             if pending is not None:
-                pending.add(places, fresh)
-            watch.advance(len(items))
+                pending.add(batch.places, fresh)
+            watch.advance(len(batch.items))
     finally:
         if pending is not None:
             pending.save()
     tally.encoded += len(work.todo)
     tally.reused += len(work.first) - len(work.todo)
     return vectors.rows(work.place)
+
+
+def _phase(role: Role, work: Plan, tally: Tally) -> str:
+    """Return what is being done, in the words of the progress display."""
+    stored = len(work.first) - len(work.todo)
+    known = f", {stored:,} from the cache" if stored else ""
+    return f"{role}s in batches of {tally.batch_size}{known}"
 
 
 def _reused(store: Store, table: ItemTable, work: Plan, vectors: Assembly) -> Rows:
@@ -130,58 +125,11 @@ def _reused(store: Store, table: ItemTable, work: Plan, vectors: Assembly) -> Ro
     return work.todo if lacking.sum() == len(work.todo) else _costly_first(table, work.first, lacking)
 
 
+def _read(table: ItemTable, needs: frozenset[str]) -> ItemTable:
+    """Return the table as a model sees it that has such `needs`: pictures that it does not look at cost nothing."""
+    return table if "image" in needs else table.replaced(image=None)
+
+
 def _costly_first(table: ItemTable, first: Rows, lacking: npt.NDArray[np.bool_]) -> Rows:
     todo = np.flatnonzero(lacking)
     return todo[np.argsort(-table.costs(first[todo]), kind="stable")]
-
-
-def _batches(encoder: Encoder, table: ItemTable, work: Plan, tally: Tally) -> Iterator[tuple[Rows, list[Item]]]:
-    """Yield batches of items; the next ones are decoded by a thread while the model works on the current one."""
-    images = "image" in needs_of(encoder)
-    waiting: list[tuple[Rows, Future[list[Item]]]] = []
-    done = 0
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            while done < len(work.todo) or waiting:
-                while done < len(work.todo) and len(waiting) < BATCHES_AHEAD:
-                    places = work.todo[done : done + tally.batch_size]
-                    waiting.append((places, pool.submit(table.items, work.first[places], images=images)))
-                    done += len(places)
-                places, future = waiting.pop(0)
-                yield places, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def encode_backing_off(
-    encoder: Encoder, items: list[Item], role: Role, tally: Tally, *, keep_zeros: bool = False
-) -> Vectors:
-    """Encode in parts of at most the current batch size, which halves whenever memory runs out.
-
-    Raises what `encode_checked` raises, and ModelError when a single item does not fit.
-    """
-    parts: list[Vectors] = []
-    start = 0
-    while start < len(items):
-        part = items[start : start + tally.batch_size]
-        try:
-            parts.append(encode_checked(encoder, part, role, keep_zeros=keep_zeros))
-            _check_width(parts[-1], tally, encoder.card.id)
-            start += len(part)
-        except MemoryError:
-            if len(part) == 1:
-                raise ModelError(
-                    f"Out of memory with a single {role}, {part[0].id!r}; no smaller batch is left."
-                ) from None
-            tally.batch_size = len(part) // 2
-            tally.notes.append(f"out of memory at a batch of {len(part)}; went on with {tally.batch_size}")
-    return np.concatenate(parts)
-
-
-def _check_width(vectors: Vectors, tally: Tally, name: str) -> None:
-    tally.width = tally.width or vectors.shape[1]
-    if vectors.shape[1] != tally.width:
-        raise EncodingError(
-            f"Model {name!r} returned vectors of different dimensions: {tally.width}, then {vectors.shape[1]}; "
-            "all embeddings of one model must have the same."
-        )

@@ -14,7 +14,7 @@ from mbench.core.errors import UserError
 from mbench.core.files import write_atomically
 from mbench.core.types import Encoder, Item, Role, Vectors, needs_of
 from mbench.data.images import open_picture
-from mbench.retrieval.encode import DEFAULT_BATCH, Tally, Watch, encode_backing_off
+from mbench.retrieval.encode import Tally, Watch, encode_backing_off
 
 KEYS = ("id", "text", "image", "instruction")
 
@@ -55,7 +55,7 @@ def encode_items(encoder: Encoder, items: list[Listed], role: Role, batch_size: 
 
     Raises ImageError, EncodingError, ModelError.
     """
-    tally = Tally(batch_size or DEFAULT_BATCH)
+    tally = Tally.of(batch_size)
     watch.start(f"{role}s", len(items))
     parts = []
     for batch in _batches(encoder, items, tally):

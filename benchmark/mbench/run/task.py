@@ -15,7 +15,7 @@ from mbench.core.types import MAIN_POOL
 from mbench.data.catalog import Task
 from mbench.data.checks import is_partial
 from mbench.data.loading import unpinned
-from mbench.retrieval.encode import DEFAULT_BATCH, Tally, Watch, embed
+from mbench.retrieval.encode import Tally, Watch, embed
 from mbench.run import provenance
 from mbench.run.extras import check_enough, check_extras, measured
 from mbench.run.model import Loaded
@@ -49,7 +49,7 @@ def evaluate(model: Loaded, task: Task, settings: RunSettings, watch: Watch) -> 
     """
     check_extras(task.spec, model.encoder.card, settings)
     clock = Clock()
-    tally = Tally(settings.batch_size or DEFAULT_BATCH)
+    tally = Tally.of(settings.batch_size)
     trial = _tried(model, task, settings, watch, clock, tally)
     data, scores, main = trial.data, trial.scores, trial.rankings[MAIN_POOL]
     with clock.phase("score"):

@@ -12,7 +12,7 @@ from mbench.core.extras import Variant
 from mbench.core.types import EvalData, Floats, Rankings, Rows, Vectors
 from mbench.core.values import Difference
 from mbench.data.catalog import Task
-from mbench.retrieval.encode import DEFAULT_BATCH, Tally, Watch
+from mbench.retrieval.encode import Tally, Watch
 from mbench.retrieval.vectors import Corpus
 from mbench.run.model import Loaded
 from mbench.run.settings import RunSettings
@@ -49,7 +49,7 @@ class Trial:
 
     def varied(self, model: Loaded, data: EvalData) -> Variant:
         """Embed other queries, or the same ones as another `model` sees them; rank the stored candidates for them."""
-        tally = Tally(self.settings.batch_size or DEFAULT_BATCH)
+        tally = Tally.of(self.settings.batch_size)
         queries = query_vectors(model, data, tally, self.watch)
         _, scores = self.searched(queries, self.corpus)
         return Variant(

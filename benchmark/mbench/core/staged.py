@@ -1,0 +1,42 @@
+"""Encoders whose work falls in two: what the processor does to items beforehand, and the model's own part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
+
+from mbench.core.types import Encoder, Item, Role, Vectors
+
+
+class Staged(Encoder, Protocol):
+    """An `Encoder` that also lets its pictures and texts be prepared while the model is busy with others.
+
+    `encode(items, role=role)` must equal `encode_prepared(prepare(items, role=role))`. Both methods or none; an
+    adapter without them is given whole batches of items, whose pictures are decoded ahead all the same.
+    """
+
+    def prepare(self, items: Sequence[Item], *, role: Role) -> object:
+        """Return anything (token ids, pixels) that `encode_prepared` takes; it should not hold the items' pictures.
+
+        Called from other threads, several batches at once: it must not change the encoder, nor touch the device.
+        """
+
+    def encode_prepared(self, prepared: Any) -> Vectors:
+        """Return float32 [n, d], one vector for each item that was prepared. Called from one thread only."""
+
+
+def staged(encoder: Encoder) -> Staged | None:
+    """Return the encoder if its work may be done in two stages.
+
+    One whose `encode` was replaced, by a subclass or on the object, is asked through that: it may do more.
+    """
+    classes = type(encoder).__mro__
+    places = {name: _place(name, classes) for name in ("prepare", "encode_prepared", "encode")}
+    if "encode" in getattr(encoder, "__dict__", {}) or None in places.values():
+        return None
+    nearest = min(place for name, place in places.items() if name != "encode" and place is not None)
+    return cast(Staged, encoder) if nearest <= (places["encode"] or 0) else None
+
+
+def _place(name: str, classes: Sequence[type]) -> int | None:
+    return next((place for place, one in enumerate(classes) if name in vars(one)), None)

@@ -1,0 +1,177 @@
+"""Batches made ahead: the same vectors, errors where they belong, memory that runs out, no modality paid for unread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbench.core.errors import ImageError, ModelError
+from mbench.core.specs import ModelCard
+from mbench.core.types import ALL_NEEDS, Item, Role, Rows, Vectors
+from mbench.data.table import ArrowTable
+from mbench.retrieval.ahead import MOST_AHEAD, batches
+from mbench.retrieval.encode import Tally, embed
+
+CARD = ModelCard(id="fake", modalities=["text", "image"], uses_instructions=False, license="MIT")
+
+
+@dataclass
+class Stages:
+    """Embeds a text by its letters in two stages, and remembers where each was done."""
+
+    card: ModelCard = CARD
+    needs: frozenset[str] = ALL_NEEDS
+    fail: Callable[[Sequence[Item]], None] = lambda items: None
+    largest: int = 10**9
+    threads: list[str] = field(default_factory=list)
+    prepared: list[int] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
+    most_waiting: int = 0
+    made: int = 0
+    used: int = 0
+
+    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
+        self.whole.append(len(items))
+        return self.encode_prepared(self.prepare(items, role=role))
+
+    def prepare(self, items: Sequence[Item], *, role: Role) -> list[str]:
+        self.fail(items)
+        self.threads.append(threading.current_thread().name)
+        self.made += 1
+        return [item.text or "" for item in items]
+
+    def encode_prepared(self, prepared: Any) -> Vectors:
+        self.most_waiting = max(self.most_waiting, self.made - self.used)
+        self.used += 1
+        if len(prepared) > self.largest:
+            raise MemoryError
+        self.prepared.append(len(prepared))
+        return np.array([[text.count(c) + 1.0 for c in "abc"] for text in prepared], dtype=np.float32)
+
+
+class Quiet:
+    def __init__(self) -> None:
+        self.done = 0
+
+    def start(self, phase: str, total: int) -> None:
+        self.phase, self.total = phase, total
+
+    def advance(self, items: int) -> None:
+        self.done += items
+
+
+class Pictures:
+    """Counts what is asked of pictures."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.measured: list[str] = []
+
+    def open(self, reference: str) -> Image.Image:
+        self.opened.append(reference)
+        if reference == "damaged":
+            raise ImageError("damaged.png: damaged picture")
+        return Image.new("RGB", (4, 4))
+
+    def digest(self, reference: str) -> bytes:
+        return reference.encode()
+
+    def pixels(self, reference: str) -> int:
+        self.measured.append(reference)
+        return 16
+
+    def missing(self, references: Any) -> list[str]:
+        return []
+
+
+TEXTS = ["abc"[i % 3] * (i + 1) for i in range(50)]
+
+
+def texts(*values: str) -> ArrowTable:
+    return ArrowTable.of({"id": [str(i) for i in range(len(values))], "text": list(values)}, name="items")
+
+
+def test_two_stages_give_the_vectors_of_one_and_are_done_by_two_threads() -> None:
+    model, watch = Stages(), Quiet()
+    found = embed(model, texts(*TEXTS), "query", Tally(8), watch)
+    expected = np.stack([Stages().encode([Item("x", text)], role="query")[0] for text in TEXTS])
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-6)
+    assert model.whole == [] and sum(model.prepared) == len(TEXTS) == watch.done == watch.total
+    assert all(name.startswith("mbench-ahead") for name in model.threads)
+
+
+def test_batches_come_in_order_and_only_a_few_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mbench.retrieval.ahead._cores", lambda: 64)
+    model = Stages()
+    embed(model, texts(*TEXTS), "query", Tally(1), Quiet())
+    assert 1 <= model.most_waiting <= MOST_AHEAD + 1
+    rows: Rows = np.arange(50, dtype=np.int64)
+    seen = [one.places.tolist() for one in batches(model, texts(*TEXTS), rows, rows[::-1], "query", Tally(7))]
+    assert [place for batch in seen for place in batch] == list(range(49, -1, -1))
+
+
+def test_what_preparing_raises_is_told_like_what_encoding_raises() -> None:
+    def fail(items: Sequence[Item]) -> None:
+        raise KeyError("vocabulary")
+
+    with pytest.raises(ModelError, match=r"'fake' raised KeyError while encoding query items '0' to '0'.*vocabulary"):
+        embed(Stages(fail=fail), texts("a"), "query", Tally(8), Quiet())
+
+
+def test_a_failure_ahead_keeps_the_batches_before_it() -> None:
+    def fail(items: Sequence[Item]) -> None:
+        if "b" in (items[0].text or ""):
+            raise KeyError("b")
+
+    watch = Quiet()
+    with pytest.raises(ModelError):
+        embed(Stages(fail=fail), texts("aaa", "cc", "b"), "query", Tally(1), watch)
+    assert watch.done == 2
+
+
+def test_memory_that_runs_out_while_preparing_halves_the_batch() -> None:
+    def fail(items: Sequence[Item]) -> None:
+        if len(items) > 5:
+            raise MemoryError
+
+    tally = Tally(16)
+    found = embed(Stages(fail=fail), texts(*TEXTS), "query", tally, Quiet())
+    assert (found == embed(Stages(), texts(*TEXTS), "query", Tally(16), Quiet())).all()
+    assert tally.batch_size == 4 and len(tally.notes) == 2
+
+
+def test_memory_that_runs_out_on_a_prepared_batch_halves_it_and_goes_on() -> None:
+    model, tally = Stages(largest=5), Tally(16)
+    found = embed(model, texts(*TEXTS), "query", tally, Quiet())
+    assert (found == embed(Stages(), texts(*TEXTS), "query", Tally(16), Quiet())).all()
+    assert tally.batch_size == 4 and max(model.prepared) <= 5 and sum(model.prepared) == len(TEXTS)
+
+
+def test_costly_items_share_a_batch_so_that_little_is_padded() -> None:
+    seen: list[int] = []
+    model = Stages(fail=lambda items: seen.append(max(len(item.text or "") for item in items)))
+    embed(model, texts(*TEXTS), "query", Tally(10), Quiet())
+    assert seen == [50, 40, 30, 20, 10]
+
+
+def test_a_text_model_neither_opens_nor_measures_pictures() -> None:
+    pictures = Pictures()
+    columns = {"id": ["1", "2"], "text": ["a", "bb"], "image": ["x", "y"]}
+    table = ArrowTable.of(columns, name="items", pictures=pictures)
+    embed(Stages(needs=frozenset({"text"})), table, "candidate", Tally(8), Quiet())
+    assert pictures.opened == [] and pictures.measured == []
+    embed(Stages(), table, "candidate", Tally(8), Quiet())
+    assert sorted(pictures.opened) == ["x", "y"]
+
+
+def test_a_damaged_picture_is_named_by_the_thread_that_waits() -> None:
+    table = ArrowTable.of({"id": ["1"], "image": ["damaged"]}, name="items", pictures=Pictures())
+    with pytest.raises(ImageError, match=r"damaged\.png"):
+        embed(Stages(), table, "candidate", Tally(8), Quiet())
+    assert not [one for one in threading.enumerate() if one.name.startswith("mbench-ahead")]

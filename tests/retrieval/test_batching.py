@@ -1,0 +1,107 @@
+"""Batch size `auto`: what memory allows, told by the costliest items of the whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from mbench.core.memory import memory_growth, memory_left, peak_memory
+from mbench.core.specs import ModelCard
+from mbench.core.types import Item, Role, Rows, Vectors
+from mbench.data.table import ArrowTable
+from mbench.retrieval import batching
+from mbench.retrieval.batching import DEFAULT_BATCH, Tally, fit_batch
+
+SMALL = ModelCard(id="fake", modalities=["text"], uses_instructions=False, license="MIT")
+LARGE = SMALL.model_copy(update={"parameters": 100_000_000})
+TABLE = ArrowTable.of({"id": [str(i) for i in range(99)], "text": ["a" * (i + 1) for i in range(99)]}, name="items")
+ROWS: Rows = np.arange(99, dtype=np.int64)
+
+
+@dataclass
+class Fake:
+    card: ModelCard = LARGE
+    largest: int = 10**9
+    seen: list[int] = field(default_factory=list)
+
+    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
+        if len(items) > self.largest:
+            raise MemoryError
+        self.seen += [len(item.text or "") for item in items]
+        return np.ones((len(items), 2), dtype=np.float32)
+
+
+def fitted(
+    monkeypatch: pytest.MonkeyPatch, growth: int | None, left: int | None, fake: Fake, todo: Rows = ROWS
+) -> Tally:
+    def grown(work: Callable[[], object]) -> int | None:
+        work()
+        return growth
+
+    monkeypatch.setattr(batching, "memory_growth", grown)
+    monkeypatch.setattr(batching, "memory_left", lambda: left)
+    tally = Tally.of(None)
+    fit_batch(fake, TABLE, ROWS, todo, "query", tally)
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("growth", "left", "size"),
+    [(300, 2000, 8), (300, 3100, 8), (300, 3300, 16), (300, 100, 1), (3, 10**9, DEFAULT_BATCH), (0, 1, DEFAULT_BATCH)],
+)
+def test_half_of_what_is_left_is_divided_by_what_an_item_takes(
+    monkeypatch: pytest.MonkeyPatch, growth: int, left: int, size: int
+) -> None:
+    tally = fitted(monkeypatch, growth, left, Fake())
+    assert tally.batch_size == size
+    assert bool(tally.notes) == (size < DEFAULT_BATCH)
+
+
+def test_a_run_that_goes_on_cuts_the_same_batches_as_one_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, resumed = Fake(), Fake()
+    fitted(monkeypatch, 300, 2000, fresh)
+    fitted(monkeypatch, 300, 2000, resumed, todo=ROWS[:20])
+    assert fresh.seen == resumed.seen == [99, 99, 98, 97, 96]
+
+
+def test_where_the_system_tells_nothing_the_default_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fitted(monkeypatch, None, None, Fake()).batch_size == DEFAULT_BATCH
+
+
+def test_small_models_and_few_items_are_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, few = Fake(card=SMALL), Fake()
+    assert fitted(monkeypatch, 300, 1, small).batch_size == DEFAULT_BATCH
+    assert fitted(monkeypatch, 300, 1, few, todo=ROWS[:8]).batch_size == DEFAULT_BATCH
+    assert small.seen == few.seen == []
+
+
+def test_a_probe_that_does_not_fit_begins_with_single_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fitted(monkeypatch, 300, 10**9, Fake(largest=2)).batch_size == 1
+
+
+def test_a_size_that_was_asked_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, tally = Fake(), Tally.of(48)
+    fit_batch(fake, TABLE, ROWS, ROWS, "query", tally)
+    assert tally.batch_size == 48 and fake.seen == []
+
+
+def test_after_memory_ran_out_no_table_begins_with_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = Tally.of(None)
+    batching.encode_backing_off(Fake(card=SMALL, largest=9), TABLE.items(ROWS[:30]), "query", tally)
+    assert tally.batch_size == 7
+    fit_batch(Fake(card=SMALL), TABLE, ROWS, ROWS, "candidate", tally)
+    assert tally.batch_size == 7
+
+
+def test_growth_is_what_the_work_takes_and_an_earlier_peak_is_not_forgotten() -> None:
+    if memory_left() is None or memory_growth(lambda: None) is None:
+        pytest.skip("the system does not tell the memory of a process")
+    before = peak_memory() or 0
+    size = 64 * 1024**2
+    growth = memory_growth(lambda: np.ones(size, dtype=np.uint8).sum()) or 0
+    assert size * 0.8 <= growth <= size * 2
+    assert (peak_memory() or 0) >= before
+    assert (memory_growth(lambda: None) or 0) < size / 4
