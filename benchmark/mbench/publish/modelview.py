@@ -185,8 +185,9 @@ def _task_rows(board: Board, entry: Entry) -> list[Row]:
     keys = [key for key in board.keys(task) if key in found]
     date = day(str(entry.result.run.get("date", "")))
     first = board.primary(task)
+    again = replace(name, again=True)
     return [
-        Row(replace(name, again=place > 0), _metric_cells(key, found[key], date, chief=key == first))
+        Row(again if place else name, _metric_cells(key, found[key], date, chief=key == first))
         for place, key in enumerate(keys)
     ]
 

@@ -122,7 +122,9 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """Return where `value` is drawn."""
-        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
+        low, high, at = self.low, self.high, value
+        if self.log:
+            low, high, at = math.log(low), math.log(high), math.log(at)
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
 
