@@ -89,6 +89,16 @@ def test_revisions_have_a_history_newest_first_and_a_command_each(tmp_path: Path
     assert [(one.revision, one.text.split()[-1]) for one in found.commands] == [("1", "7"), ("2", "7")]
 
 
+def test_runs_that_newer_ones_replaced_are_listed_apart(tmp_path: Path) -> None:
+    write(tmp_path / "old", result(ONE, card("m"), 0.2))
+    write(tmp_path / "new", run_on(result(ONE, card("m"), 0.3), date="2025-05-01T00:00:00+00:00"))
+    board = Board(collect(sources([tmp_path / "old", tmp_path / "new"], None)), catalog(ONE, TWO))
+    found = model_view(board, "m", ())
+    assert found.earlier is not None
+    assert [cell.text for cell in found.earlier.rows[0].cells[:4]] == ["1", "recall@1", "20.0", "2025-03-01"]
+    assert next(row.cells[1].text for row in found.tables[0].rows) == "30.0"
+
+
 def test_one_revision_has_no_history(tmp_path: Path) -> None:
     found = view(tmp_path, "m", result(ONE, card("m"), 0.2))
     assert found.history is None and found.figure is None and found.commands[0].revision == ""

@@ -50,7 +50,7 @@ class ModelView:
     """A model: the card of its newest result, and a table of all scores for each revision.
 
     `seen` are the tasks that draw from what the model was trained on, `history` has a row a revision where there are
-    several, `commands` make the results of each revision again.
+    several, `earlier` the results that newer runs replaced, `commands` make the results of each revision again.
     """
 
     id: str
@@ -61,6 +61,7 @@ class ModelView:
     figure: Figure | None
     commands: tuple[Command, ...]
     history: Table | None
+    earlier: Table | None
     tables: tuple[Table, ...]
 
 
@@ -78,6 +79,7 @@ def model_view(board: Board, model_id: str, columns: Sequence[Column]) -> ModelV
         figure=_profile(board, newest),
         commands=tuple(_command(board, model, several=len(revisions) > 1) for model in revisions),
         history=_history(board, revisions) if len(revisions) > 1 else None,
+        earlier=_earlier(board, model_id),
         tables=tuple(_scores(board, model) for model in revisions),
     )
 
@@ -133,6 +135,21 @@ def _history(board: Board, revisions: Sequence[ModelKey]) -> Table:
         for model in order
     ]
     return Table("Revision", heads, tuple(rows), "Revisions")
+
+
+def _earlier(board: Board, model_id: str) -> Table | None:
+    """Return the results of a model that newer runs of the same revision replaced; None where there are none."""
+    heads = (Head("Version", numeric=True), Head("Metric"), Head("Score", numeric=True), Head("Run"), Head("Revision"))
+    rows = []
+    for entry in board.collection.older:
+        if entry.result.model.id == model_id:
+            task, found = board.task_of(entry), entry.result
+            value = found.metrics.get(board.primary(task))
+            cells = (Cell(str(found.task.version), numeric=True), Cell(board.primary(task)), score(value))
+            when = Cell(day(str(found.run.get("date", ""))))
+            name = Name(board.title(task), "", board.task_page(task))
+            rows.append(Row(name, (*cells, when, Cell(found.model.revision))))
+    return Table("Task", heads, tuple(rows), "Earlier runs") if rows else None
 
 
 def _mean(board: Board, model: ModelKey, group: Group) -> Value | None:
