@@ -142,6 +142,11 @@ def test_a_model_stands_in_the_range_of_all() -> None:
     assert [cell.text for cell in figure.table.rows[0].cells] == ["50.0", "10.0", "30.0", "80.0"]
 
 
+def test_a_profile_of_many_tasks_says_how_many_it_leaves_out() -> None:
+    figure = profile("p", "T", "a", [Field(f"t{n}", "", value(0.5), 0.1, 0.3, 0.8) for n in range(40)])
+    assert figure is not None and len(figure.table.rows) == 36 and figure.notes[0].startswith("4 further tasks")
+
+
 def test_first_scores_of_unknown_truth_are_not_drawn_as_wrong() -> None:
     known = FirstScores("a", "", np.array([0.1, 0.9]), np.array([0.0, 1.0]))
     unknown = FirstScores("b", "", np.array([0.2, 0.4]), None)

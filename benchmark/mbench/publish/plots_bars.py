@@ -27,6 +27,8 @@ SYMBOLS = ("circle", "square", "triangle", "diamond", "ring", "cross")
 """Each model has a shape of its own besides its colour (m0 to m5)."""
 MOST_LINES = 42
 """Models times kinds that a figure holds; with more kinds it shows fewer models."""
+MOST_TASKS = 36
+"""Tasks that the profile of a model shows."""
 LINE, ROOM = 13.0, 13.0
 """Units between two models of a row, and between two rows."""
 TOP, BOTTOM = 12.0, 46.0
@@ -123,8 +125,10 @@ def profile(id: str, title: str, name: str, fields: Sequence[Field]) -> Figure |
     """Return where one model stands among all on each task; None without tasks."""
     if not fields:
         return None
-    about = f"The score of {name} on {len(fields)} tasks, with the range and the median of all models."
-    rows = [Row(Name(one.name, href=one.page), _profile_cells(one)) for one in fields]
+    shown, left = fields[:MOST_TASKS], len(fields) - MOST_TASKS
+    about = f"The score of {name} on {len(shown)} tasks, with the range and the median of all models."
+    notes = (f"{left} further tasks stand in the table of all scores.",) if left > 0 else ()
+    rows = [Row(Name(one.name, href=one.page), _profile_cells(one)) for one in shown]
     heads = tuple(Head(words, numeric=True) for words in (name, "Lowest", "Median", "Highest"))
     legend = (
         Key("circle", "m0", name),
@@ -135,9 +139,10 @@ def profile(id: str, title: str, name: str, fields: Sequence[Field]) -> Figure |
         id,
         title,
         about,
-        both(lambda width: _draw_profile(name, fields, width)),
+        both(lambda width: _draw_profile(name, shown, width)),
         Table("Task", heads, tuple(rows)),
         legend,
+        notes,
     )
 
 
