@@ -41,7 +41,7 @@
     return {
       value: fraction(column.value[at]), low: fraction(column.low[at]), high: fraction(column.high[at]),
       n: column.ns[at] ?? column.n, odd: at in column.ns,
-      best: column.best[at], worst: column.worst[at], tie: column.tie[at], by: column.by,
+      best: column.best[at], worst: column.worst[at], by: column.by,
       status: column.status[at] || "", marks: column.marks[at] || [], seen: column.seen ? column.seen[at] : "",
     };
   }

@@ -53,19 +53,25 @@ class Board:
     def __init__(self, collection: Collection, catalog: Catalog) -> None:
         self.collection = collection
         self.catalog = catalog
-        self._entries = {_place(entry): entry for entry in collection.entries}
+        self._found: dict[TaskKey, dict[ModelKey, Entry]] = {}
+        for entry in collection.entries:
+            self._found.setdefault(self.task_of(entry), {})[_place(entry).model] = entry
         self._partial = {_place(entry): entry for entry in collection.partial}
-        self.models = tuple(sorted({place.model for place in self._entries}))
-        self.tasks = _in_order(catalog, {place.task for place in self._entries})
+        self.models = tuple(sorted({model for found in self._found.values() for model in found}))
+        self.tasks = _in_order(catalog, set(self._found))
+        self._of_model = {model: self._row(model) for model in self.models}
+        self._newest = {model: max(found, key=_date) for model, found in self._of_model.items()}
         self._on_task = {task: self._column(task) for task in self.tasks}
         self._keys = {task: self._all_keys(task) for task in self.tasks}
         self._exposures: dict[str, Verdict] = {}
+        self._marks: dict[int, tuple[Mark, ...]] = {}
+        self._means: dict[tuple[ModelKey, str], dict[str, Value]] = {}
         self._model_pages = page_names(model.id for model in self.models)
         self._task_pages = page_names(self._task_name(task) for task in self.tasks)
 
     def find(self, model: ModelKey, task: TaskKey) -> Entry | None:
         """Return the result of `model` on `task`, if there is one."""
-        return self._entries.get(Place(model, task))
+        return self._found.get(task, {}).get(model)
 
     def partial(self, model: ModelKey, task: TaskKey) -> Entry | None:
         """Return the result of a limited run of `model` on `task`, which stands where there is no whole one."""
@@ -77,7 +83,11 @@ class Board:
         return [entry for entry in reversed(self.collection.older) if _place(entry) == here]
 
     def _column(self, task: TaskKey) -> tuple[Entry, ...]:
-        return tuple(entry for model in self.models if (entry := self.find(model, task)))
+        found = self._found.get(task, {})
+        return tuple(found[model] for model in sorted(found))
+
+    def _row(self, model: ModelKey) -> tuple[Entry, ...]:
+        return tuple(entry for task in self.tasks if (entry := self.find(model, task)))
 
     def _all_keys(self, task: TaskKey) -> tuple[str, ...]:
         spec = self.spec(task)
@@ -89,9 +99,9 @@ class Board:
         """Return the results on `task`, in the order of the models."""
         return self._on_task[task]
 
-    def of_model(self, model: ModelKey) -> list[Entry]:
+    def of_model(self, model: ModelKey) -> tuple[Entry, ...]:
         """Return the results of `model`, in the order of the tasks."""
-        return [entry for task in self.tasks if (entry := self.find(model, task))]
+        return self._of_model[model]
 
     def spec(self, task: TaskKey) -> TaskSpec | None:
         """Return the declaration of `task`; none for an unknown task and for another protocol than the declared one."""
@@ -100,11 +110,11 @@ class Board:
 
     def model(self, model: ModelKey) -> ModelRef:
         """Return what the newest result of `model` says about it."""
-        return max(self.of_model(model), key=_date).result.model
+        return self._newest[model].result.model
 
     def newest(self, model: ModelKey) -> datetime:
         """Return when `model` was last run."""
-        return max(_date(entry) for entry in self.of_model(model))
+        return _date(self._newest[model])
 
     def model_marks(self, model: ModelKey) -> tuple[Mark, ...]:
         """Return what limits comparisons along a row."""
@@ -134,6 +144,11 @@ class Board:
 
     def marks(self, entry: Entry) -> tuple[Mark, ...]:
         """Return what limits the scores of a result."""
+        if id(entry) not in self._marks:
+            self._marks[id(entry)] = self._marked(entry)
+        return self._marks[id(entry)]
+
+    def _marked(self, entry: Entry) -> tuple[Mark, ...]:
         spec = self.spec(self.task_of(entry))
         if spec is None:
             return ()
@@ -157,12 +172,14 @@ class Board:
 
     def group_scores(self, model: ModelKey, group: Group) -> dict[str, Value]:
         """Return the means of `group` by name: those for whose every task the model has a current result."""
-        current = {
-            entry.result.task.id: entry.result
-            for entry in self.of_model(model)
-            if self.spec(self.task_of(entry)) and not self.outdated(entry)
-        }
-        return aggregate(group.spec, current, self.catalog)
+        key = (model, group.id)
+        if key not in self._means:
+            self._means[key] = aggregate(group.spec, self._current(model), self.catalog)
+        return self._means[key]
+
+    def _current(self, model: ModelKey) -> dict[str, TaskResult]:
+        found = [one for one in self.of_model(model) if self.spec(self.task_of(one)) and not self.outdated(one)]
+        return {entry.result.task.id: entry.result for entry in found}
 
     def model_page(self, model_id: str) -> str:
         """Return the address of a model's page from the root of the site."""

@@ -12,10 +12,10 @@ from typing import Any
 from mbench.core.results import Value
 from mbench.core.specs import ReferenceScore
 from mbench.data.catalog import Group
+from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board, ModelKey, TaskKey
 from mbench.publish.collect import Entry
 from mbench.publish.columns import Column, fact
-from mbench.publish.openings import Openings
 from mbench.publish.places import Places, mean_places, task_places
 from mbench.publish.taskview import revision_text, usual_n
 from mbench.publish.text import clean, day, plain, without_common_start
@@ -43,7 +43,7 @@ class _Score:
 
 
 def board_data(
-    board: Board, sections: Sequence[Section], columns: Sequence[Column], openings: Openings
+    board: Board, sections: Sequence[Section], columns: Sequence[Column], queries: QueryColumns
 ) -> dict[str, Any]:
     """Return all that the table shows. Only `sections` with a result have columns."""
     return {
@@ -55,7 +55,7 @@ def board_data(
             for c in columns
         ],
         "models": [_model(board, model, columns) for model in board.models],
-        "columns": [one for place, section in enumerate(sections) for one in _columns(board, section, place, openings)],
+        "columns": [one for place, section in enumerate(sections) for one in _columns(board, section, place, queries)],
     }
 
 
@@ -86,13 +86,13 @@ def _model(board: Board, model: ModelKey, columns: Sequence[Column]) -> dict[str
     }
 
 
-def _columns(board: Board, section: Section, place: int, openings: Openings) -> Iterator[dict[str, Any]]:
+def _columns(board: Board, section: Section, place: int, queries: QueryColumns) -> Iterator[dict[str, Any]]:
     if section.group:
         yield from _means(board, section.group, place)
     tasks = [task for task in section.tasks if board.on_task(task)]
     titles = without_common_start([board.title(task) for task in tasks])
     for title, task in zip(titles, tasks, strict=True):
-        yield {"group": place, "title": clean(title), "kind": "task"} | _task(board, task, openings)
+        yield {"group": place, "title": clean(title), "kind": "task"} | _task(board, task, queries)
 
 
 def _means(board: Board, group: Group, place: int) -> Iterator[dict[str, Any]]:
@@ -111,7 +111,7 @@ def _means(board: Board, group: Group, place: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _task(board: Board, task: TaskKey, openings: Openings) -> dict[str, Any]:
+def _task(board: Board, task: TaskKey, queries: QueryColumns) -> dict[str, Any]:
     key, spec = board.primary(task), board.spec(task)
     scores = {model: one for model in board.models if (one := _score(board, model, task, key)) is not None}
     zero = {model: board.exposure(board.model(model).card, spec).status if spec else "unknown" for model in scores}
@@ -126,7 +126,7 @@ def _task(board: Board, task: TaskKey, openings: Openings) -> dict[str, Any]:
         "seen": "".join(
             {"seen": "s", "unseen": "u", "unknown": "?"}[zero[m]] if m in zero else " " for m in board.models
         ),
-        **_scores(board.models, scores, task_places(board, task, openings)),
+        **_scores(board.models, scores, task_places(board, queries.of(task))),
     }
 
 
@@ -156,7 +156,6 @@ def _scores(models: Sequence[ModelKey], scores: Mapping[ModelKey, _Score], place
         "by": places.by,
         "best": [None if one is None else one.best for one in ranks],
         "worst": [None if one is None else one.worst for one in ranks],
-        "tie": [None if one is None else one.group for one in ranks],
         "status": {str(at): one.status for at, one in told.items() if one.status},
         "marks": {str(at): list(one.marks) for at, one in told.items() if one.marks},
     }

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeGuard
 from mbench.core.errors import DataError, UserError
 from mbench.core.files import canonical_json
 from mbench.core.results import GroupResult, TaskResult, Value, read_result
+from mbench.publish.bulk import many_records
 from mbench.publish.submission import Judge, Report
 from mbench.publish.text import moment
 
@@ -83,6 +84,7 @@ def sources(results: Sequence[Path], submissions: Path | None) -> list[Source]:
     return list(named.values())
 
 
+@many_records()
 def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection:
     """Read all results below `folders`. Of two results of one model, revision and task the newest run is kept.
 

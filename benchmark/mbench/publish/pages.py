@@ -31,12 +31,11 @@ class MorePages:
     files: tuple[SiteFile, ...]
 
 
-def more_pages(board: Board, openings: Openings) -> MorePages:
+def more_pages(board: Board, openings: Openings, columns: QueryColumns) -> MorePages:
     """Return all of these pages. Pictures are shown only of data that `openings` opens."""
     pictures = Pictures()
     explorers = tuple(explorer_views(board, openings, pictures))
     explored = {TaskKey(view.task_id, view.protocol): view.page for view in explorers}
-    columns = QueryColumns(board, openings)
     compare = compare_view(board, columns, explored)
     scripts = (view.file for view in explorers)
     places = {board.task_page(task): standings(board, columns.of(task)) for task in board.tasks if board.on_task(task)}

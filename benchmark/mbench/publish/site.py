@@ -12,7 +12,9 @@ from typing import Any
 from mbench.core import resources
 from mbench.core.errors import OutputError
 from mbench.data.catalog import Catalog
+from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board
+from mbench.publish.bulk import many_records
 from mbench.publish.collect import Collection, Note
 from mbench.publish.columns import read_columns
 from mbench.publish.openings import Openings
@@ -51,6 +53,7 @@ class Report:
     left_out: tuple[Note, ...]
 
 
+@many_records()
 def build_site(collection: Collection, catalog: Catalog, output: Path, openings: Openings | None = None) -> Report:
     """Render all pages and put them in place of `output`, which stays as it was when anything fails.
 
@@ -60,8 +63,9 @@ def build_site(collection: Collection, catalog: Catalog, output: Path, openings:
     shipped = resources.folder("leaderboard")
     board = Board(collection, catalog)
     openings = openings or Openings(catalog)
-    view = site_view(board, read_columns(shipped / "columns.yaml"), openings)
-    more = more_pages(board, openings)
+    queries = QueryColumns(board, openings)
+    view = site_view(board, read_columns(shipped / "columns.yaml"), queries)
+    more = more_pages(board, openings, queries)
     _check_replaceable(output)
     pages = list(_pages(view, more, shipped / "templates"))
     _replace(output, [*pages, *more.files], shipped / "assets")

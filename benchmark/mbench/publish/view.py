@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from mbench.core.specs import TaskSpec
 from mbench.data.catalog import Group
+from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board, ModelKey, TaskKey, key_of, outer_groups
 from mbench.publish.boarddata import Section, board_data
 from mbench.publish.collect import Note
 from mbench.publish.columns import Column, fact
 from mbench.publish.modelview import ModelView, model_view
-from mbench.publish.openings import Openings
 from mbench.publish.scripts import as_json
 from mbench.publish.tables import EMPTY, Cell, Head, Mark, Name, Row, Table, mark_best, score
 from mbench.publish.taskview import TaskView, n_text, revision_text, task_view, usual_n
@@ -74,8 +74,8 @@ class SiteView:
     data: Markup
 
 
-def site_view(board: Board, columns: Sequence[Column], openings: Openings) -> SiteView:
-    """Return everything that the templates render. `openings` tells which queries belong together."""
+def site_view(board: Board, columns: Sequence[Column], queries: QueryColumns) -> SiteView:
+    """Return everything that the templates render. Ranks come from tests on `queries`."""
     views = {task: task_view(board, task) for task in board.tasks}
     sections = _sections(board)
     measured = [one for one in sections if _measured(board, one)]
@@ -95,7 +95,7 @@ def site_view(board: Board, columns: Sequence[Column], openings: Openings) -> Si
         left_out=board.collection.left_out,
         n_results=len(dates),
         newest=day(max(dates, key=moment, default="")),
-        data=Markup(as_json(board_data(board, measured, columns, openings))),  # noqa: S704 (as_json escapes markup)
+        data=Markup(as_json(board_data(board, measured, columns, queries))),  # noqa: S704 (as_json escapes markup)
     )
 
 
