@@ -16,6 +16,14 @@ def test_a_folder_of_a_model_and_one_of_a_revision_and_a_file_are_told_apart(tmp
     assert [sorted(one.results) for one in found] == [["some-task"], *[["other-task", "some-task"]] * 2]
 
 
+def test_a_submission_and_an_output_of_one_model_are_not_found(tmp_path: Path) -> None:
+    path = saved(tmp_path / "clip" / "results", "clip", HITS)
+    results = tmp_path / "clip" / "results"
+    assert [list(one.results) for one in operands_at([path, results, results.parent])] == [["some-task"]] * 3
+    saved(results, "blip", HITS)
+    assert "2 revisions or models" in refused(results, path)
+
+
 def test_files_of_servers_and_means_of_groups_are_taken_for_results(tmp_path: Path) -> None:
     path = saved(tmp_path, "clip", HITS)
     path.with_name("some-task.recall.json").write_text("[]")

@@ -10,6 +10,9 @@ from pathlib import Path
 from mbench.core.errors import DataError, UserError, listed
 from mbench.core.results import ModelRef, TaskResult, read_result
 
+BELOW = 3
+"""So far below a submission its results lie: `results/<model>/<revision>/`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -30,7 +33,8 @@ class Operand:
 
 
 def operands_at(paths: Sequence[Path]) -> list[Operand]:
-    """Read each path: a result JSON, `<model>/<revision>/`, or `<model>/` with a single revision.
+    """Read each path: a result JSON, `<model>/<revision>/`, or a folder above it (a model's, an output's, a submission)
+    that holds a single one.
 
     Raises UserError for fewer than two paths and for one that is no such thing, DataError for a broken result.
     """
@@ -61,16 +65,18 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"{path}: there is no such result; name a result JSON or a model's folder of them.")
-    files = _results_in(path)
-    if files:
-        return files
-    revisions = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and _results_in(folder)]
-    if len(revisions) > 1:
-        names = ", ".join(str(folder) for folder in revisions)
-        raise UserError(f"{path}: results of {len(revisions)} revisions; name one of them: {names}.")
-    if not revisions:
-        raise UserError(f"{path}: no results; expected <task>.json in it or in the folder of a revision.")
-    return _results_in(revisions[0])
+    level, holding = [path], []
+    for _ in range(1 + BELOW):
+        holding = [folder for folder in level if _results_in(folder)]
+        if holding:
+            break
+        level = [below for folder in level for below in sorted(folder.iterdir()) if below.is_dir()]
+    if len(holding) > 1:
+        names = ", ".join(str(folder) for folder in holding)
+        raise UserError(f"{path}: results of {len(holding)} revisions or models; name one of them: {names}.")
+    if not holding:
+        raise UserError(f"{path}: no results; expected <task>.json in it or in <model>/<revision>/ below it.")
+    return _results_in(holding[0])
 
 
 def _results_in(folder: Path) -> list[Path]:
