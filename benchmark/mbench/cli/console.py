@@ -1,87 +1,22 @@
-"""How a run looks: a progress bar on a terminal, plain lines elsewhere, one table at the end."""
+"""How results look: one table at the end of a run, or of its estimate."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
+from mbench.cli.progress import ConsoleReporter
 from mbench.core.results import GroupResult, TaskResult, Value
 
 if TYPE_CHECKING:
     from mbench.run.dry import Estimate
     from mbench.run.suite import Outcome
 
-
-class SpeedColumn(ProgressColumn):
-    """Items a second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the speed, nothing while it is not known."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
-
-
-class ConsoleReporter:
-    """Tells on standard error what a run does. On a terminal a bar shows items, speed and the time that remains."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            SpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        shown = not quiet and self._console.is_terminal
-        self._bar = Progress(*columns, console=self._console, transient=True, disable=not shown)
-        self._phase = self._bar.add_task("", visible=False)
-        self._what = ""
-
-    def __enter__(self) -> ConsoleReporter:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def begin(self, model: str, task: str) -> None:
-        """A model starts on a task."""
-        self._what = f"{model} on {task}"
-
-    def start(self, phase: str, total: int) -> None:
-        """A phase of `total` items begins."""
-        self._bar.reset(self._phase, total=total, description=f"{self._what}: {phase}", visible=total > 0)
-
-    def advance(self, items: int) -> None:
-        """So many items of the phase are done."""
-        self._bar.advance(self._phase, items)
-
-    def end(self, outcome: Outcome) -> None:
-        """One task is done, or failed."""
-        self._bar.update(self._phase, visible=False)
-        if outcome.error is not None:
-            what = outcome.model if outcome.task == "*" else f"{outcome.model} on {outcome.task}"
-            self._say(f"Error: {what}: {outcome.error}")
-        elif not self._quiet and isinstance(outcome.result, TaskResult):
-            state = "already there" if outcome.kept else "done"
-            self._say(f"{outcome.model} on {outcome.task}: {state}: {outcome.path}")
-
-    def note(self, message: str) -> None:
-        """Something that the user should know."""
-        self._say(f"Note: {message}")
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+__all__ = ["ConsoleReporter", "PipedConsole", "estimates_table", "interval", "percent", "print_table", "results_table"]
 
 
 def percent(value: Value) -> str:
