@@ -110,3 +110,12 @@ def test_published_numbers_are_in_no_place_of_the_standings(tmp_path: Path) -> N
     page = tmp_path / "site" / "tasks" / "one.html"
     assert "CLIP" not in [row[0] for row in rows(page)[1:]]
     assert "they are in no table and no rank above" in Html(page).text
+
+
+def test_a_distance_or_a_skew_is_not_shown_as_a_percentage(tmp_path: Path) -> None:
+    told = {"tied_at_cut@1": 0.125, "modality_gap": 0.5, "relevant_not_in_corpus": 3}
+    write(tmp_path / "r", result(ONE, card("m"), 0.5, diagnostics=told))
+    build(tmp_path / "site", catalog(ONE), [tmp_path / "r"])
+    page = Html(tmp_path / "site" / "tasks" / "one.html")
+    assert "tied at cut@1 %" in page.text and "12.5" in page.text
+    assert "0.500" in page.text and "50.00" not in page.text.split("Diagnostics")[1].split("How each number")[0]

@@ -24,6 +24,8 @@ YEAR = 3.2e7
 """Seconds; what claims to have taken longer is not added up."""
 DETAILED = 50
 """So many of a task's best results are shown with slices and provenance: all of them would make a page of megabytes."""
+SHARES = ("tied_at_cut", "wrong_modality")
+"""Diagnostics that are shares of queries or answers."""
 RUN_FIRST = ("date", "seconds", "device", "dtype", "batch_size", "seed", "instructions", "versions", "git")
 """What a reader asks for first about a run; other keys follow in the order of the alphabet."""
 
@@ -140,15 +142,22 @@ def _slice(board: Board, name: str, metric: str, entries: Sequence[Entry]) -> Ta
 def _diagnostics(board: Board, entries: Sequence[Entry]) -> Table:
     keys = sorted({key for entry in entries for key in entry.result.diagnostics})
     rows = [
-        Row(model_name(board, e), tuple(_diagnostic(e.result.diagnostics.get(key)) for key in keys)) for e in entries
+        Row(model_name(board, e), tuple(_diagnostic(key, e.result.diagnostics.get(key)) for key in keys))
+        for e in entries
     ]
-    heads = tuple(Head(key.replace("_", " "), numeric=True) for key in keys)
-    return Table("Model", heads, tuple(rows), "Diagnostics, shares in percent")
+    heads = tuple(Head(key.replace("_", " ") + (" %" if _is_share(key) else ""), numeric=True) for key in keys)
+    return Table("Model", heads, tuple(rows), "Diagnostics")
 
 
-def _diagnostic(value: JsonValue) -> Cell:
-    share = isinstance(value, float) and 0 <= value <= 1
-    return Cell(percent(value) if isinstance(value, float) and share else plain(value), numeric=True)
+def _is_share(key: str) -> bool:
+    """Tell shares of queries or answers from distances, skews and areas, which are no percentages."""
+    return key.partition("@")[0] in SHARES
+
+
+def _diagnostic(key: str, value: JsonValue) -> Cell:
+    if isinstance(value, float):
+        return Cell(percent(value) if _is_share(key) else f"{value:.3f}", numeric=True)
+    return Cell(plain(value), numeric=True)
 
 
 def _provenance(board: Board, entries: Sequence[Entry]) -> Table:
