@@ -28,6 +28,9 @@ WRONG = [
     ("IgnoresInstructions", {"instruction"}, "another instruction changes nothing"),
     ("ReadsInstructionsUntold", {"instruction"}, "uses_instructions: false"),
     ("PrefixesQueriesUntold", {"role"}, "roles_differ: false"),
+    ("IgnoresTextBesidePictures", {"text"}, "another text changes nothing in image+text, though"),
+    ("IgnoresPicturesBesideText", {"picture"}, "another image changes nothing in image+text, though"),
+    ("ReturnsItsBuffer", {"vectors are kept"}, "overwrote the vectors that an earlier one returned"),
     ("GivesDoubles", {"float32"}, "float64; expected float32"),
     ("GivesLists", {"float32"}, "encode returned list"),
     ("LosesItselfInUnicode", UNICODE, "returned NaN or infinity for query 'check-"),
@@ -86,6 +89,12 @@ def test_what_is_wrong_fails_its_own_check_and_no_other(name: str, expected: set
 def test_a_model_that_is_another_in_a_worker_fails_there_alone(name: str, words: str) -> None:
     found = failures(rows_of(name, worker=True))
     assert list(found) == ["spawned, same vectors"] and words in found["spawned, same vectors"]
+
+
+def test_tensors_that_cannot_become_arrays_fail_their_checks_and_do_not_end_the_examination() -> None:
+    found = failures(rows_of("GivesTensorsWithGradients"))
+    assert "encode returned Tensor" in found["float32"]
+    assert "returned Tensor, no array: Can't call numpy() on Tensor that requires grad" in found["shape"]
 
 
 def test_memory_that_runs_out_for_one_huge_item_is_no_fault_of_the_adapter() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from mbench.core.errors import MbenchError
+from mbench.core.specs import Modality
 from mbench.core.types import Floats, Item, Role, needs_of
-from mbench.models.conformance_items import INSTRUCTIONS, WORDS, drawing, of_modality, ordinary, pictured, worded
+from mbench.models.conformance_items import INSTRUCTIONS, WORDS, drawing, of_modality, ordinary
 from mbench.models.conformance_subject import LEAST_EFFECT, Check, Finding, Subject, failed, noted, passed, skipped
 
 ROLES: tuple[Role, Role] = ("query", "candidate")
@@ -80,6 +82,17 @@ def same_again(subject: Subject) -> Finding:
     return passed("equal to the last bit")
 
 
+def kept(subject: Subject) -> Finding:
+    """What a call returned is the caller's: a later call leaves it alone."""
+    items = ordinary(subject.card)[: subject.batch]
+    first = subject.array(subject.raw(items, "query"))
+    before = first.copy()
+    subject.raw(items[::-1], "candidate")
+    if np.array_equal(first, before, equal_nan=first.dtype.kind == "f"):
+        return passed()
+    return failed("a later call overwrote the vectors that an earlier one returned; return a copy of the buffer")
+
+
 def alone_or_together(subject: Subject) -> Finding:
     """An item's vector does not depend on what shares its batch."""
     if subject.batch == 1:
@@ -119,15 +132,13 @@ def other_id(subject: Subject) -> Finding:
 
 
 def other_text(subject: Subject) -> Finding:
-    """Another text changes the vector if `needs` lists text, and only then."""
-    pair = [worded(subject.card, "text", text) for text in WORDS[:2]]
-    return _as_needed(subject, "text", pair)
+    """Another text changes the vectors of all modalities with text if `needs` lists text, and only then."""
+    return _as_needed(subject, "text", lambda one: [of_modality(one, one, text=text) for text in WORDS[:2]])
 
 
 def other_picture(subject: Subject) -> Finding:
-    """Another picture changes the vector if `needs` lists image, and only then."""
-    pair = [pictured(subject.card, "picture", drawing(seed)) for seed in (3, 4)]
-    return _as_needed(subject, "image", pair)
+    """Another picture changes the vectors of all modalities with pictures if `needs` lists image, and only then."""
+    return _as_needed(subject, "image", lambda one: [of_modality(one, one, image=drawing(seed)) for seed in (3, 4)])
 
 
 def role(subject: Subject) -> Finding:
@@ -168,14 +179,16 @@ def identity(subject: Subject) -> Finding:
     return passed(f"told by {', '.join(map(str, told))}")
 
 
-def _as_needed(subject: Subject, need: str, pair: list[Item | None]) -> Finding:
-    one, other = pair
-    if one is None or other is None:
+def _as_needed(subject: Subject, need: str, pair: Callable[[Modality], list[Item]]) -> Finding:
+    gaps = {one: _change(subject, *pair(one)) for one in subject.card.modalities if need in one}
+    if not gaps:
         return skipped(f"the card lists no modality with {need}")
-    gap = _change(subject, one, other)
-    if need in needs_of(subject.encoder):
-        return _changes({one.id: gap}, need, f"`needs` lists {need}")
-    return _within(subject, gap, f"with two of them; `needs` does not list {need}")
+    if need not in needs_of(subject.encoder):
+        return _within(subject, max(gaps.values()), f"with two of them; `needs` does not list {need}")
+    blind = [name for name, gap in gaps.items() if gap <= LEAST_EFFECT]
+    if blind:
+        return failed(f"another {need} changes nothing in {', '.join(blind)}, though `needs` lists {need}", gap=0.0)
+    return passed(f"changes {', '.join(gaps)}", gap=min(gaps.values()))
 
 
 def _change(subject: Subject, one: Item, other: Item) -> float:
@@ -216,6 +229,7 @@ CHECKS = (
     Check("vectors", "length", length),
     Check("vectors", "no items", empty_list),
     Check("repetition", "same call twice", same_again),
+    Check("repetition", "vectors are kept", kept),
     Check("repetition", "alone or in a batch", alone_or_together),
     Check("repetition", "any order", any_order),
     Check("declared", "id", other_id),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mbench.core.errors import MbenchError, UserError
 from mbench.core.memory import is_out_of_memory
@@ -98,6 +99,13 @@ class Subject:
                 raise MemoryError(str(error)) from None
             raise MisbehaviourError(f"raised {type(error).__name__}: {error} ({_place(error)})") from error
 
+    def array(self, returned: Any) -> npt.NDArray[Any]:
+        """Return what `raw` returned as an array, without a copy where it is one. Raises MisbehaviourError."""
+        try:
+            return np.asarray(returned)
+        except Exception as error:  # Tensors of torch that hold gradients or lie on a GPU raise what they like.
+            raise MisbehaviourError(f"returned {type(returned).__name__}, no array: {error}") from None
+
     def encode(self, items: Sequence[Item], role: Role = "query") -> Floats:
         """Return float64 [n, d], encoded in batches. Raises as `raw`, also for a wrong shape, NaN or infinity."""
         parts = [items[start : start + self.batch] for start in range(0, len(items), self.batch)]
@@ -124,11 +132,7 @@ class Subject:
         return distance / (2 * float(scale)) if scale else (np.inf if distance else 0.0)
 
     def _checked(self, items: Sequence[Item], role: Role) -> Floats:
-        returned = self.raw(items, role)
-        try:
-            vectors = np.asarray(returned)
-        except (TypeError, ValueError) as error:
-            raise MisbehaviourError(f"returned {type(returned).__name__}, no array: {error}") from None
+        vectors = self.array(self.raw(items, role))
         if vectors.ndim != 2 or len(vectors) != len(items) or not vectors.shape[1] or vectors.dtype.kind != "f":
             raise MisbehaviourError(
                 f"returned {vectors.dtype} {list(vectors.shape)} for {len(items)} items; expected float32 "

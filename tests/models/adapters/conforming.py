@@ -100,6 +100,31 @@ class PrefixesQueriesUntold(Sound):
         return super().encode(items, role=role)
 
 
+class IgnoresTextBesidePictures(Sound):
+    def words(self, item: Item) -> Vectors:
+        return super().words(item if item.image is None else replace(item, text=None))
+
+
+class IgnoresPicturesBesideText(Sound):
+    def picture(self, item: Item) -> Vectors:
+        return super().picture(item if item.text is None else replace(item, image=None))
+
+
+class ReturnsItsBuffer(Sound):
+    buffer = np.zeros((64, WORDS + 3 * PIXELS * PIXELS + 1), dtype=np.float32)
+
+    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
+        self.buffer[: len(items)] = super().encode(items, role=role)
+        return self.buffer[: len(items)]
+
+
+class GivesTensorsWithGradients(Sound):
+    def encode(self, items: Sequence[Item], *, role: Role) -> Any:
+        import torch
+
+        return torch.from_numpy(super().encode(items, role=role)).requires_grad_()
+
+
 class GivesDoubles(Sound):
     def encode(self, items: Sequence[Item], *, role: Role) -> Any:
         return super().encode(items, role=role).astype(np.float64)
