@@ -43,6 +43,9 @@ def test_vectors_come_in_the_order_of_the_items(mbench: Command, tmp_path: Path)
         (['{"id": "a"}'], ["line 1", "no text, image or instruction"]),
         (['{"id": "a", "image": "gone.png"}'], ["line 1", "gone.png"]),
         ([""], ["no items"]),
+        (['{"id": "a", "text": "\\ud83d"}'], ["line 1", "'text'", "half of a surrogate pair"]),
+        (['{"id": "a\\u0000", "text": "x"}'], ["line 1", "null character"]),
+        (["[" * 100_000], ["line 1", "not valid JSON"]),
     ],
 )
 def test_a_bad_items_file_is_told_with_its_line(
@@ -51,6 +54,15 @@ def test_a_bad_items_file_is_told_with_its_line(
     done = mbench("encode", "-m", "random", "--items", listed(tmp_path, *lines), "-o", "out.npz")
     assert done.code == 2 and all(word in done.err for word in words), done.err
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_text_may_hold_line_breaks_of_unicode_and_the_file_a_byte_order_mark(mbench: Command, tmp_path: Path) -> None:
+    items = [{"id": "a", "text": "one\u2028two\x85three"}, {"id": "b", "text": "one two three"}]
+    lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+    (tmp_path / "items.jsonl").write_text(lines, encoding="utf-8-sig")
+    done = mbench("encode", "-m", "random", "--items", tmp_path / "items.jsonl", "-o", "out.npz")
+    assert done.code == 0, done.err
+    assert np.load(tmp_path / "out.npz")["ids"].tolist() == ["a", "b"]
 
 
 def test_a_damaged_picture_is_named(mbench: Command, tmp_path: Path) -> None:

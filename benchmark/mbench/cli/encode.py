@@ -11,6 +11,8 @@ import typer
 from mbench.cli import parse
 from mbench.core.errors import EXIT_DONE
 
+MODEL_HELP = "A name of `mbench models`, or path/to/adapter.py:Class, which executes that file."
+
 
 class RoleName(StrEnum):
     """Whether the items are encoded as queries or as candidates."""
@@ -20,7 +22,7 @@ class RoleName(StrEnum):
 
 
 def encode_command(  # noqa: PLR0913, PLR0917
-    model: Annotated[str, typer.Option("-m", "--model", help="The model's name.")],
+    model: Annotated[str, typer.Option("-m", "--model", help=MODEL_HELP)],
     items: Annotated[Path, typer.Option(help="JSON lines: id, text, image (path relative to the file), instruction.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The npz file to write: ids, embeddings.")],
     role: Annotated[RoleName, typer.Option(help="Encode as queries or as candidates.")] = RoleName.query,

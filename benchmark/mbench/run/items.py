@@ -36,7 +36,8 @@ def read_items(path: Path) -> list[Listed]:
     stands twice, an item without content, a picture that is not there.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Only these end a line: JSON may hold others of Unicode's line breaks in a text.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     items = [_item(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
@@ -78,14 +79,24 @@ def _item(path: Path, number: int, line: str) -> Listed:
     where = f"{path}, line {number}"
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not valid JSON: {error}") from None
     if not isinstance(value, dict) or not isinstance(value.get("id"), str):
         raise UserError(f"{where}: expected an object with a text `id`.")
     for key, one in value.items():
         if key not in KEYS or not (one is None or isinstance(one, str)):
             raise UserError(f"{where}: {key!r} must be one of {', '.join(KEYS)}, with a text as its value.")
+        _check_text(f"{where}: {key!r}", one or "")
+    if value["id"].endswith("\0"):
+        raise UserError(f"{where}: the id {value['id']!r} ends with a null character, which npz files drop.")
     return _listed(path, where, value)
+
+
+def _check_text(where: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where} holds half of a surrogate pair, which is no text: {error.reason}.") from None
 
 
 def _listed(path: Path, where: str, value: dict[str, Any]) -> Listed:
