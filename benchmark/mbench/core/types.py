@@ -217,11 +217,13 @@ ALL_NEEDS = frozenset({"text", "image"})
 class Encoder(Protocol):
     """What an adapter offers; one that only looks vectors up also offers `Lookup` (core/lookup.py).
 
-    Two optional attributes tell more:
+    Optional attributes tell more:
     `needs` (default text and image): the fields of an item that the embedding depends on; without "image" no picture is
     opened, and with "id" (precomputed embeddings) nothing is shared between items of equal content.
     `identity` (default empty): a mapping of all that can change an embedding besides the card (hash of the weights,
     dtype, prompts, pixel limits); it enters the model's fingerprint.
+    `roles_alike` (default False): True if an item without an instruction has the same embedding in both roles.
+    Two optional methods, `prepare` and `encode_prepared`, let it work in two stages (core/staged.py).
     """
 
     card: ModelCard

@@ -52,6 +52,7 @@ class Blip(LateFusion):
 
     card: ModelCard = shipped_card("blip")
     args: ClassVar[type[Args]] = BlipArgs
+    roles_alike = True
     family = "BLIP"
 
     def __init__(self, located: Located, args: BlipArgs, where: Placement) -> None:

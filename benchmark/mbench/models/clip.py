@@ -45,6 +45,7 @@ class Clip(LateFusion):
 
     card: ModelCard = shipped_card("clip")
     args: ClassVar[type[Args]] = ClipArgs
+    roles_alike = True
     family = "CLIP"
 
     def __init__(self, located: Located, args: ClipArgs, where: Placement) -> None:

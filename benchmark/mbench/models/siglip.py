@@ -63,6 +63,7 @@ class Siglip(LateFusion):
 
     card: ModelCard = shipped_card("siglip")
     args: ClassVar[type[SiglipArgs]] = SiglipArgs
+    roles_alike = True
     family = "SigLIP"
 
     def __init__(self, located: Located, args: SiglipArgs, where: Placement) -> None:

@@ -47,6 +47,7 @@ class Tiny:
 
     card: ModelCard = shipped_card("tiny")
     args: ClassVar[type[Args]] = TinyArgs
+    roles_alike = True
     net_name: ClassVar[str] = "tiny"
     weights: ClassVar[str] = "tiny.safetensors"
 

@@ -44,7 +44,7 @@ def estimate(model: Loaded, task: Task, settings: RunSettings) -> Estimate:
     vectors = reused = size = 0
     seconds = 0.0
     for table, role in tables:
-        work = plan(model.encoder, table, model.stores[role])
+        work = plan(model.encoder, table, model.store_for(table, role))
         each, width = _sampled(model, table, role, work.first[work.todo])
         vectors += len(work.todo)
         reused += len(work.first) - len(work.todo)

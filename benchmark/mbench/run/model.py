@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from mbench.core.types import Encoder, LoadOptions, Role
+from mbench.core.types import Encoder, ItemTable, LoadOptions, Role
 from mbench.models.catalog import load_model
 from mbench.retrieval.store import Store
 from mbench.run.provenance import model_ref, shares_cache, store_name
@@ -35,6 +35,15 @@ class Loaded:
     name: str = ""
     cache: Path | None = None
     note: Note = _ignored
+
+    def store_for(self, table: ItemTable, role: Role) -> Store:
+        """Return where the embeddings of a table are kept: apart by role, unless role does not matter to the model.
+
+        Then a picture or caption that is a query of one task and a candidate of another is embedded once.
+        """
+        alike = bool(getattr(self.encoder, "roles_alike", False))
+        told = not alike or any(one is not None for one in table.column("instruction"))
+        return self.stores[role if told else "candidate"]
 
     def seen_through(self, wrapper: Encoder) -> Loaded:
         """Return the same model as `wrapper` shows things to it, with stores of its own."""

@@ -83,7 +83,7 @@ def _tried(model: Loaded, task: Task, settings: RunSettings, watch: Watch, clock
     with clock.phase("encode_queries"):
         queries = query_vectors(model, data, tally, watch)
     with clock.phase("encode_candidates"):
-        store = model.stores["candidate"]
+        store = model.store_for(data.corpus, "candidate")
         corpus = embed(model.encoder, data.corpus, "candidate", tally, watch, store, settings.memory)
     with clock.phase("search"):
         watch.start("search", 0)
