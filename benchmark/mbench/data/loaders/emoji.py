@@ -86,7 +86,7 @@ def read_columns(path: Path, required: dict[str, Any], optional: dict[str, Any],
     Parquet, a column that lacks, is unknown, or holds another type.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()  # read_table would import pyarrow.dataset and pandas
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
     expected = required | {name: kind for name, kind in optional.items() if name in table.column_names}
