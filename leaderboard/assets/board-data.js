@@ -37,29 +37,34 @@
   const fraction = (whole) => (whole === null || whole === undefined ? null : whole / data.unit);
 
   function measured(column, at) {
-    if (column.value[at] === null) return null;
     return {
       value: fraction(column.value[at]), low: fraction(column.low[at]), high: fraction(column.high[at]),
       n: column.ns[at] ?? column.n, odd: at in column.ns,
       best: column.best[at], worst: column.worst[at], by: column.by,
-      status: column.status[at] || "", marks: column.marks[at] || [], seen: column.seen ? column.seen[at] : "",
+      status: column.status[at] || "", marks: column.marks[at] || [],
     };
   }
 
-  // What stands where a row and a column of scores cross, or null. `zero` leaves out what the model was trained on.
+  // Whether there is a measured number. `zero` leaves out what the model was trained on.
+  function has(row, column, zero) {
+    if (column.value[row.at] === null) return false;
+    const seen = column.seen ? column.seen[row.at] : "u";
+    return !zero || (seen !== "s" && (zero !== "declared" || seen !== "?"));
+  }
+
+  // What stands where a row and a column of scores cross, or null.
   function cell(row, column, zero = "") {
     if (row.kind === "published") {
       const one = row.found.get(column.id);
       return one ? { value: fraction(one.value), low: null, high: null, best: null, marks: [], status: "published", source: one.source } : null;
     }
-    const found = measured(column, row.at);
-    if (!found || (zero === "known" && found.seen === "s") || (zero === "declared" && "s?".includes(found.seen) && found.seen)) return null;
-    return found;
+    return has(row, column, zero) ? measured(column, row.at) : null;
   }
 
   function key(row, column, zero) {
     if (!column) return row.kind === "model" ? row.model.id : row.title;
-    if (column.kind !== "fact") return cell(row, column, zero)?.value ?? null;
+    if (column.kind !== "fact" && row.kind === "model") return has(row, column, zero) ? column.value[row.at] / data.unit : null;
+    if (column.kind !== "fact") return cell(row, column)?.value ?? null;
     if (row.kind === "published") return null;
     const text = column.text(row.model);
     return column.sort(row.model) ?? (text === "–" ? null : text);
@@ -94,7 +99,7 @@
 
   // Models that meet what is asked for and have a number in one of the columns.
   function rows(columns, asked) {
-    const found = models.filter((row) => fits(row.model, asked) && columns.some((one) => cell(row, one, asked.zero)));
+    const found = models.filter((row) => fits(row.model, asked) && columns.some((one) => has(row, one, asked.zero)));
     if (!asked.published) return found;
     const words = asked.q.toLowerCase().split(/\s+/).filter(Boolean);
     const named = [...published.values()].filter((row) => words.every((word) => row.title.toLowerCase().includes(word)));
@@ -107,5 +112,5 @@
     return tasks.every((one) => one.protocol === protocol);
   }
 
-  window.mbench.board = { data, facts, scores, all, models, published, views, cell, sorted, rows, ofProtocol };
+  window.mbench.board = { data, facts, scores, all, models, published, views, has, cell, sorted, rows, ofProtocol };
 })();

@@ -4,7 +4,9 @@
 (() => {
   const { board, make } = window.mbench;
   if (!board) return;
-  const CELLS = 6500; // so many are drawn at once; a browser lays them out in a blink
+  const LINES = 30; // rows that are drawn at first, more than a screen shows; then as many again as one scrolls
+  const CELLS = 3000; // with few columns more rows than that
+  const FEW = 24; // so many columns are drawn at once
   const NOTHING = "–";
   const REASONS = {
     recomputed: "Computed again from the submission's ranking.",
@@ -16,16 +18,19 @@
 
   const percent = (value) => (100 * value).toFixed(1);
   const range = (cell) => (cell.best === null ? NOTHING : cell.best === cell.worst ? `${cell.best}` : `${cell.best}–${cell.worst}`);
+  const thousands = new Intl.NumberFormat("en");
   const mark = (word, reason) => make("span", { class: `mark mark-${word.replace(" ", "-")}`, title: reason }, word);
 
-  function head(column, shown) {
-    const sorting = shown.sort === column;
-    const attributes = { scope: "col", class: column.kind === "fact" && !column.numeric ? null : "n", title: column.note || null };
-    const th = make("th", attributes, make("button", { type: "button", "data-sort": column.id }, column.title));
-    if (sorting) th.setAttribute("aria-sort", shown.up ? "ascending" : "descending");
+  // Among the means of groups a mean goes by the name of its group.
+  function head(column, overview) {
+    const grouped = overview && column.kind === "mean";
+    const title = grouped ? board.data.groups[column.group].title : column.title;
+    const metric = grouped ? `${column.title} of ${column.metric}` : column.metric;
+    const attributes = { scope: "col", class: column.kind === "fact" && !column.numeric ? null : "n", title: column.note || column.full };
+    const th = make("th", attributes, make("button", { type: "button", "data-sort": column.id }, title));
     if (column.href) th.append(make("a", { class: "below", href: column.href, "aria-label": `${column.metric}: about ${column.full}` }, column.metric));
-    else if (column.metric) th.append(make("span", { class: "below" }, column.metric));
-    if (column.kind === "task" && column.n) th.append(make("span", { class: "below" }, `n ${column.n.toLocaleString("en")}`));
+    else if (metric) th.append(make("span", { class: "below" }, metric));
+    if (column.kind === "task" && column.n) th.append(make("span", { class: "below" }, `n ${thousands.format(column.n)}`));
     return th;
   }
 
@@ -42,19 +47,19 @@
 
   function heads(shown) {
     const name = make("th", { scope: "col" }, make("button", { type: "button", "data-sort": "name" }, "Model"));
-    if (!shown.sort) name.setAttribute("aria-sort", shown.up ? "ascending" : "descending");
-    const row = make("tr", {}, name, ...shown.columns.map((one) => head(one, shown)));
+    const overview = shown.id === "overview";
+    const row = make("tr", {}, name, ...shown.columns.map((one) => head(one, overview)));
     const groups = new Set(shown.columns.filter((one) => one.kind !== "fact").map((one) => one.group));
-    if (groups.size < 2) return [row];
+    if (groups.size < 2 || overview) return [row];
     return [make("tr", { class: "groups" }, make("td"), ...groupHeads(shown.columns)), row];
   }
 
   function name(row, shown) {
     const placed = shown.ranked && board.cell(row, shown.ranked, shown.asked.zero);
     const rank = make("span", { class: "rank" }, placed && placed.best !== null ? range(placed) : "");
-    if (row.kind === "published") return make("th", { scope: "row" }, rank, make("span", { class: "name" }, row.title, mark("published", REASONS.published)));
+    if (row.kind === "published") return make("th", { scope: "row" }, rank, make("span", { class: "called" }, row.title, mark("published", REASONS.published)));
     const { model } = row;
-    const title = make("span", { class: "name" }, make("a", { href: model.href }, model.id));
+    const title = make("span", { class: "called" }, make("a", { href: model.href }, model.id));
     if (model.short) title.append(make("small", {}, model.short));
     if (model.mixed) title.append(mark("mixed", REASONS.mixed));
     return make("th", { scope: "row" }, rank, title);
@@ -66,10 +71,12 @@
     const text = shown.asked.show === "rank" ? range(cell) : percent(cell.value);
     const top = cell.value === shown.tops.get(column.id) && row.kind === "model" && cell.best !== null;
     const td = make("td", { class: `n${cell.best === 1 ? " tied" : ""}${cell.best === null ? " aside" : ""}` }, top ? make("strong", {}, text) : text);
+    const plain = !cell.odd && !cell.status && !cell.marks.length;
     const small = shown.asked.show !== "plain" && cell.low !== null ? [`${percent(cell.low)}–${percent(cell.high)}`] : [];
     if (shown.asked.show === "rank") small.splice(0, 1, percent(cell.value));
-    if (cell.odd && shown.asked.show !== "plain") small.push(`n ${cell.n.toLocaleString("en")}`);
+    if (cell.odd && shown.asked.show !== "plain") small.push(`n ${thousands.format(cell.n)}`);
     if (small.length) td.append(make("small", {}, small.join(" · ")));
+    if (plain) return td;
     if (cell.status === "recomputed") td.append(make("span", { class: "checked", title: REASONS.recomputed, role: "img", "aria-label": "recomputed" }, "✓"));
     else if (cell.status && cell.status !== "published") td.append(mark(cell.status, REASONS[cell.status] || cell.status));
     for (const [word, reason] of cell.marks) td.append(mark(word, reason));
@@ -82,32 +89,84 @@
     return make("td", { class: column.numeric ? "n" : text.length > 32 ? "long" : null }, text);
   }
 
-  function line(row, shown) {
-    const cells = shown.columns.map((column) => (column.kind === "fact" ? fact(row, column) : score(row, column, shown)));
-    return make("tr", row.kind === "published" ? { class: "published" } : {}, name(row, shown), ...cells);
-  }
+  const cells = (row, shown, from, to) => shown.columns.slice(from, to)
+    .map((column) => (column.kind === "fact" ? fact(row, column) : score(row, column, shown)));
 
   // The highest of each column among the rows that are shown; bold, as in a paper.
   function tops(shown) {
     const found = new Map();
     for (const column of shown.columns) {
       if (column.kind === "fact") continue;
-      const cells = shown.rows.map((row) => board.cell(row, column, shown.asked.zero));
-      const values = cells.filter((cell) => cell && cell.best !== null).map((cell) => cell.value);
-      if (values.length > 1) found.set(column.id, Math.max(...values));
+      let [top, count] = [-1, 0];
+      for (const row of shown.rows) {
+        if (row.kind !== "model" || column.best[row.at] === null || !board.has(row, column, shown.asked.zero)) continue;
+        top = Math.max(top, column.value[row.at]);
+        count += 1;
+      }
+      if (count > 1) found.set(column.id, top / board.data.unit);
     }
     return found;
   }
+
+  const widthOf = (column) => (column.kind !== "fact" || column.numeric ? "narrow" : "wide");
 
   const table = document.querySelector("#board table");
   const region = document.querySelector("#board .scroll");
   const rest = document.querySelector("#board .rest");
   let shown = null;
   let drawn = 0;
+  let waiting = []; // rows of which only the columns in view are drawn so far
+  const idle = window.requestIdleCallback || ((then) => setTimeout(then, 30));
+
+  // The first and the last column in view; all of them where they are few.
+  function inView() {
+    const all = shown.columns.length;
+    if (all <= FEW) return [0, all];
+    const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+    const start = heads[0].offsetWidth;
+    const edges = heads.slice(1).map((one) => one.offsetLeft);
+    const from = edges.findIndex((left) => left - start >= region.scrollLeft - 200);
+    const to = edges.findIndex((left) => left > region.scrollLeft + region.clientWidth);
+    return [Math.max(from, 0), to < 0 ? all : to];
+  }
+
+  function line(row, [from, to]) {
+    const gap = (size) => (size > 0 ? [make("td", { colspan: size })] : []);
+    const attributes = row.kind === "published" ? { class: "published" } : {};
+    const all = shown.columns.length;
+    const tr = make("tr", attributes, name(row, shown), ...gap(from), ...cells(row, shown, from, to), ...gap(all - to));
+    if (to - from < all) waiting.push({ tr, row, from, to });
+    return tr;
+  }
+
+  // The columns out of view follow when nothing else is to be done, some rows at a time.
+  function complete(some = 3) {
+    for (const { tr, row, from, to } of waiting.splice(0, some)) {
+      if (from) tr.cells[1].replaceWith(...cells(row, shown, 0, from));
+      if (to < shown.columns.length) tr.lastChild.replaceWith(...cells(row, shown, to));
+    }
+    if (waiting.length) idle(() => complete());
+  }
+
+  // The heads stay while the columns do: only the sign of the sort moves.
+  function headed(before) {
+    const same = before && before.columns.length === shown.columns.length && before.columns.every((one, at) => one === shown.columns[at]);
+    if (!same) {
+      const widths = ["named", ...shown.columns.map(widthOf)];
+      table.querySelector("colgroup").replaceChildren(...widths.map((one) => make("col", { class: one })));
+      table.tHead.replaceChildren(...heads(shown));
+    }
+    table.tHead.querySelector("[aria-sort]")?.removeAttribute("aria-sort");
+    const button = table.tHead.querySelector(`[data-sort="${CSS.escape(shown.sort ? shown.sort.id : "name")}"]`);
+    button.parentElement.setAttribute("aria-sort", shown.up ? "ascending" : "descending");
+  }
 
   function more(all = false) {
-    const until = all ? shown.rows.length : Math.min(shown.rows.length, drawn + Math.max(24, Math.floor(CELLS / (shown.columns.length + 1))));
-    table.tBodies[0].append(...shown.rows.slice(drawn, until).map((row) => line(row, shown)));
+    const seen = inView();
+    const step = Math.max(LINES, Math.floor(CELLS / (shown.columns.length + 1)));
+    const until = all ? shown.rows.length : Math.min(shown.rows.length, drawn + step);
+    table.tBodies[0].append(...shown.rows.slice(drawn, until).map((row) => line(row, seen)));
+    if (drawn < until) idle(() => complete());
     drawn = until;
     rest.hidden = drawn === shown.rows.length;
     rest.querySelector("output").textContent = `${drawn} of ${shown.rows.length} rows are drawn; more come as you scroll.`;
@@ -115,11 +174,14 @@
 
   // Draw `what`: columns, rows, asked, sort (a column, or null for the name), up, ranked (whose ranks stand at names).
   function draw(what) {
+    const before = shown;
     shown = { ...what, tops: null };
     shown.tops = tops(shown);
     drawn = 0;
-    table.tHead.replaceChildren(...heads(shown));
+    waiting = [];
+    region.scrollTop = 0;
     table.tBodies[0].replaceChildren();
+    headed(before);
     table.setAttribute("aria-rowcount", shown.rows.length + table.tHead.rows.length);
     more();
   }
@@ -128,7 +190,7 @@
     if (shown && drawn < shown.rows.length && region.scrollTop + 2 * region.clientHeight > region.scrollHeight) more();
   }, { passive: true });
   rest.querySelector("button").addEventListener("click", () => more(true));
-  window.addEventListener("beforeprint", () => { if (shown) more(true); });
+  window.addEventListener("beforeprint", () => { if (shown) { more(true); complete(Infinity); } });
 
   Object.assign(board, { draw, percent, range });
 })();

@@ -97,7 +97,7 @@
       const link = make("a", { href: address({ ...state, view: one, sort: "" }), "aria-current": one === state.view ? "page" : null }, one.title);
       return make("li", {}, link, make("small", {}, String(one.columns.filter((column) => column.kind === "task" || one.id === "overview").length)));
     }));
-    pick();
+    if (picker.closest("details").open) pick();
   }
 
   function pick() {
@@ -146,6 +146,7 @@
     for (const value of [...new Set(values)].filter(Boolean).sort()) form.elements[name].append(make("option", { value }, value));
   }
 
+  picker.closest("details").addEventListener("toggle", (event) => { if (event.target.open) pick(); });
   options("licence", board.models.map((row) => row.model.license));
   options("protocol", board.scores.map((one) => one.protocol));
   place.querySelector("[data-published]").hidden = board.published.size === 0;
