@@ -67,6 +67,7 @@ take-submissions: ## put the submissions of another checkout (FROM) in place of 
 	rm -rf "$(FROM)"
 
 bench: $(STAMP) ## measure speed against the alternatives; one JSON line a figure
+	$(BIN)/python benchmark/bench/encode.py
 	$(BIN)/python benchmark/bench/metrics.py
 	$(BIN)/python benchmark/bench/paired.py
 	$(BIN)/python benchmark/bench/search.py
