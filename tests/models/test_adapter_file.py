@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mbench.core.errors import MissingDependencyError, ModelError, UserError
+from mbench.core.staged import staged
 from mbench.core.types import Item, LoadOptions, needs_of
 from mbench.models.catalog import load_model, model_card
 
@@ -53,6 +54,26 @@ def test_other_attributes_of_the_adapter_stay_visible(tmp_path: Path) -> None:
     assert needs_of(model) == {"text"}
     assert needs_of(copy.copy(model)) == {"text"}
     assert not model.identity  # type: ignore[attr-defined]
+
+
+STAGES = """
+    def prepare(self, items, *, role):
+        return [(item.id, role) for item in items]
+
+    def encode_prepared(self, prepared):
+        return np.ones((len(prepared), 3), dtype=np.float32)
+"""
+
+
+def test_an_adapter_in_two_stages_keeps_them(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(COLOURS.read_text() + STAGES)
+    assert staged(load_model(f"{COLOURS}:Colours", LoadOptions())) is None
+    model = staged(load_model(f"{path}:Colours", LoadOptions()))
+    assert model is not None
+    items = [Item("a", text="red"), Item("b", text="blue")]
+    assert model.encode_prepared(model.prepare(items, role="query")).tolist() == [[1.0] * 3] * 2
+    assert model.encode(items, role="query").tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_a_file_or_class_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from mbench.core.errors import ModelError, UserError, nearest
 from mbench.core.files import file_sha256
 from mbench.core.specs import ModelCard
+from mbench.core.staged import Staged, staged
 from mbench.core.types import Encoder, EncoderFactory, Item, Role, Vectors
 from mbench.models.identity import extended
 
@@ -66,9 +67,24 @@ class FileEncoder:
         return getattr(self.encoder, name)
 
 
+class StagedFileEncoder(FileEncoder):
+    """An encoder from a file that works in two stages (core/staged.py)."""
+
+    encoder: Staged
+
+    def prepare(self, items: Sequence[Item], *, role: Role) -> object:
+        """Return what the adapter prepares."""
+        return self.encoder.prepare(items, role=role)
+
+    def encode_prepared(self, prepared: Any) -> Vectors:
+        """Return what the adapter makes of it."""
+        return self.encoder.encode_prepared(prepared)
+
+
 def with_file_hash(encoder: Encoder, name: str) -> Encoder:
     """Return `encoder`, whose identity now covers the file that it comes from."""
-    return FileEncoder(encoder, file_sha256(Path(_split(name)[0])))
+    kind = FileEncoder if staged(encoder) is None else StagedFileEncoder
+    return kind(encoder, file_sha256(Path(_split(name)[0])))
 
 
 def _split(name: str) -> tuple[str, str]:
