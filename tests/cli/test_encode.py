@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from tests.cli.conftest import Command
-from tests.cli.test_run import adapter
+from tests.cli.adapters import adapter
 
 
 def listed(folder: Path, *items: object) -> Path:

@@ -1,52 +1,15 @@
-"""`mbench run` as a user meets it: results, second runs, wrong arguments, failing adapters, interruptions."""
+"""`mbench run` as a user meets it: results, wrong arguments, failing adapters, interruptions."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from tests.cli.adapters import adapter, read, results
 from tests.cli.conftest import Command
-
-ROOT = Path(__file__).resolve().parents[2]
-
-ADAPTER = """
-import os, signal
-import numpy as np
-from mbench.core.specs import ModelCard
-
-class Mine:
-    card = ModelCard(id="mine", modalities=["text", "image", "image+text"], uses_instructions=True, license="MIT")
-
-    @classmethod
-    def load(cls, options):
-        BODY_LOAD
-        return cls()
-
-    def encode(self, items, *, role):
-        vectors = np.random.default_rng(0).normal(size=(len(items), 4)).astype(np.float32)
-        BODY
-        return vectors
-"""
-
-
-def adapter(folder: Path, body: str = "pass", load: str = "pass") -> str:
-    path = folder / "my_adapter.py"
-    path.write_text(ADAPTER.replace("BODY_LOAD", load).replace("BODY", body))
-    return f"{path}:Mine"
-
-
-def results(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.rglob("*") if p.is_file()) if folder.exists() else []
-
-
-def read(folder: Path, name: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(next(folder.rglob(name)).read_text())
-    return value
 
 
 def test_a_run_leaves_result_rankings_and_scores_of_every_query(mbench: Command, tmp_path: Path) -> None:
@@ -73,26 +36,6 @@ def test_a_group_is_averaged_and_written_beside_its_tasks(mbench: Command, tmp_p
     primaries = {"map@10", "hit@1", "hit@5", "recall@1"}
     values = [next(v["value"] for k, v in part["metrics"].items() if k in primaries) for part in parts]
     assert 0 <= min(values) <= next(iter(group["metrics"].values()))["value"] <= max(values)
-
-
-def test_a_second_run_keeps_the_results_that_are_there(mbench: Command, tmp_path: Path) -> None:
-    mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
-    before = next((tmp_path / "out").rglob("emoji-cls.json")).read_bytes()
-    again = mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
-    assert again.code == 0 and "already there" in again.err
-    assert next((tmp_path / "out").rglob("emoji-cls.json")).read_bytes() == before
-
-
-def test_a_partial_result_never_replaces_a_complete_one(mbench: Command, tmp_path: Path) -> None:
-    mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out")
-    refused = mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out", "--limit", "5")
-    assert refused.code == 2 and "--overwrite" in refused.err
-    assert not read(tmp_path / "out", "emoji-cls.json")["partial"]
-    assert mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out", "--limit", "5", "--overwrite").code == 0
-    partial = read(tmp_path / "out", "emoji-cls.json")
-    assert partial["partial"] and partial["counts"]["queries"] == 5
-    assert mbench("run", "-m", "random", "-t", "emoji-cls", "-o", "out").code == 0
-    assert not read(tmp_path / "out", "emoji-cls.json")["partial"]
 
 
 def test_json_goes_to_standard_output_alone(mbench: Command) -> None:
@@ -195,43 +138,6 @@ def test_instructions_can_be_taken_away_and_the_result_says_so(mbench: Command, 
     assert result["variant"] == "instructions=none" and "instructions=none" in done.out
 
 
-def test_an_edited_adapter_is_evaluated_again(mbench: Command, tmp_path: Path) -> None:
-    ask = ["-t", "emoji-cls", "-o", "out", "--json"]
-    first = mbench("run", "-m", adapter(tmp_path, "vectors[:, 0] += 1"), *ask)
-    second = mbench("run", "-m", adapter(tmp_path, "vectors[:, 0] -= 1"), *ask)
-    one, two = (json.loads(done.out)["results"][0]["model"] for done in (first, second))
-    assert one["fingerprint"] != two["fingerprint"]
-
-
-def test_another_seed_never_replaces_a_complete_result(mbench: Command, tmp_path: Path) -> None:
-    mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out")
-    refused = mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out", "--seed", "3")
-    assert refused.code == 2 and "seed 0" in refused.err and "--overwrite" in refused.err
-    assert read(tmp_path / "out", "emoji-cls.json")["run"]["seed"] == 0
-
-
-def test_a_result_without_its_evidence_is_made_again(mbench: Command, tmp_path: Path) -> None:
-    mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out")
-    next((tmp_path / "out").rglob("*.ranking.parquet")).unlink()
-    again = mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out")
-    assert again.code == 0 and "already there" not in again.err
-    assert list((tmp_path / "out").rglob("*.ranking.parquet"))
-
-
-def test_changed_data_of_a_task_without_hashes_are_evaluated_again(mbench: Command, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "tasks/emoji", tmp_path / "mine", ignore=shutil.ignore_patterns("*.yaml", "LICENSES"))
-    text = (ROOT / "tasks/emoji/emoji-cls.yaml").read_text()
-    text = re.sub(r"\n +(sha256|bytes): \S+|\nsizes: .*", "", text).replace("id: emoji-cls", "id: my-cls")
-    (tmp_path / "mine/my-cls.yaml").write_text(text)
-    ask = ["run", "-m", "constant", "-t", "my-cls", "--task-dir", "mine", "-o", "out"]
-    assert mbench(*ask).code == 0
-    assert "already there" in mbench(*ask).err
-    queries = tmp_path / "mine/data/emoji-cls.queries.parquet"
-    pq.write_table(pq.read_table(queries).slice(0, 700), queries)
-    assert "already there" not in mbench(*ask).err
-    assert read(tmp_path / "out", "my-cls.json")["counts"]["queries"] == 700
-
-
 def test_the_output_folder_is_tried_before_anything_is_encoded(mbench: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     body = "raise RuntimeError('encoded')"
@@ -242,12 +148,6 @@ def test_the_output_folder_is_tried_before_anything_is_encoded(mbench: Command, 
 def test_an_adapter_that_prints_leaves_the_json_alone(mbench: Command, tmp_path: Path) -> None:
     done = mbench("run", "-m", adapter(tmp_path, "print('NOISE')"), "-t", "emoji-cls", "-o", "out", "--json")
     assert json.loads(done.out)["results"] and "NOISE" in done.err
-
-
-def test_a_mean_of_replaced_scores_does_not_stay(mbench: Command, tmp_path: Path) -> None:
-    assert mbench("run", "-m", "constant", "-t", "emoji", "-o", "out").code == 0
-    assert mbench("run", "-m", "constant", "-t", "emoji-cls", "-o", "out", "--overwrite").code == 0
-    assert not list((tmp_path / "out").rglob("emoji.json"))
 
 
 @pytest.mark.parametrize("told", ["needs = ['txt']", "identity = 'abc'", "identity = {'p': object()}"])

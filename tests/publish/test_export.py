@@ -14,16 +14,7 @@ from tests.data.official import put, tiny
 
 from mbench.core.errors import DataError, PredictionError, UnknownNameError, UserError
 from mbench.core.files import write_json
-from mbench.core.results import (
-    Counts,
-    Evidence,
-    GroupResult,
-    ModelRef,
-    TaskRef,
-    TaskResult,
-    Value,
-    write_rankings,
-)
+from mbench.core.results import Counts, Evidence, GroupResult, ModelRef, TaskRef, TaskResult, Value, write_rankings
 from mbench.core.specs import ModelCard
 from mbench.core.types import Rankings
 from mbench.data.catalog import Catalog, Task
