@@ -142,6 +142,8 @@ def test_a_layer_stored_under_two_names_is_refused(tmp_path: Path) -> None:
         ({"bias": "all"}, "bias = 'all'"),
         ({"rank_pattern": {"qkv": 4}}, "rank_pattern"),
         ({"lora_bias": True}, "lora_bias"),
+        ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights = 'pissa_niter_4'"),
+        ({"init_lora_weights": "olora"}, "init_lora_weights = 'olora'"),
         ({"target_modules": "all-linear"}, "target_modules is 'all-linear'"),
         ({"r": 0}, "r is 0"),
         ({"r": 4}, "of another shape"),
@@ -153,6 +155,12 @@ def test_settings_that_change_the_maths_are_not_ignored(tmp_path: Path, settings
     path.write_text(json.dumps(json.loads(path.read_text()) | settings))
     with pytest.raises(CheckpointError, match=said):
         read_adapter(folder, tower(), renamed)
+
+
+@pytest.mark.parametrize("start", [None, True, False, "gaussian", "eva"])
+def test_an_adapter_is_not_refused_for_how_its_pairs_began_training(tmp_path: Path, start: Any) -> None:
+    folder = save_tiny_adapter(tmp_path / "adapter", TOWER, head=False, init_lora_weights=start)
+    assert read_adapter(folder, tower(), renamed).pairs
 
 
 def test_a_damaged_or_incomplete_folder_is_named(tmp_path: Path) -> None:

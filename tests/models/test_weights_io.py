@@ -160,10 +160,11 @@ def test_a_truncated_safetensors_file_is_refused(tmp_path: Path, cut: int, weigh
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("zipped", [True, False])
 def test_older_files_are_read_without_unpickling_more_than_tensors(
-    tmp_path: Path, weights: dict[str, torch.Tensor]
+    tmp_path: Path, weights: dict[str, torch.Tensor], zipped: bool
 ) -> None:
-    torch.save(tied_once(weights), tmp_path / "pytorch_model.bin")
+    torch.save(tied_once(weights), tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
     net = Net()
     load_strict(net, Checkpoint.open(tmp_path))
     assert equal(net, tied_once(weights))
@@ -178,13 +179,20 @@ class Hostile:
 def test_a_hostile_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, legacy: bool) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pytorch_model.bin"
-    if legacy:
-        path.write_bytes(pickle.dumps({"x": Hostile()}))
-    else:
-        torch.save({"x": Hostile()}, path)
+    torch.save({"x": Hostile()}, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: .* \((builtins\.|__builtin__\.)?exec\)") as caught:
+        Checkpoint.open(tmp_path)
+    assert "weights_only" not in str(caught.value)
+    path.write_bytes(pickle.dumps({"x": Hostile()}))
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin"):
         Checkpoint.open(tmp_path)
     assert not (tmp_path / "executed").exists()
+
+
+def test_an_index_of_no_shards_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+    with pytest.raises(CheckpointError, match="weight_map is empty"):
+        Checkpoint.open(tmp_path)
 
 
 def test_a_truncated_older_file_is_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:

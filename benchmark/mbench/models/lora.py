@@ -28,10 +28,13 @@ DOWN, UP, MAGNITUDE = "lora_A", "lora_B", "lora_magnitude_vector"
 PART = re.compile(rf"{re.escape(PREFIX)}(?P<layer>.+)\.(?P<part>{DOWN}|{UP}|{MAGNITUDE})(?:\.weight)?")
 CHANGES_THE_MATHS = (
     *("alora_invocation_tokens", "alpha_pattern", "arrow_config", "exclude_modules", "fan_in_fan_out"),
-    *("layer_replication", "layers_to_transform", "lora_bias", "rank_pattern", "target_parameters"),
-    *("trainable_token_indices", "use_bdlora", "use_qalora"),
+    *("kasa_config", "layer_replication", "layers_to_transform", "lora_bias", "monteclora_config", "rank_pattern"),
+    *("target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora"),
 )
 """Settings of PEFT that would make other embeddings and are not followed here: refused unless empty."""
+LEAVE_THE_BASE_ALONE = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
+"""Values of init_lora_weights that set the pair alone. By the others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) PEFT takes a
+part out of the base model's weights, whenever it loads the adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ def read_settings(path: Path) -> Settings:
         raise CheckpointError(f"{path}: peft_type is {kind!r}; only 'LORA' adapters can be loaded.")
     refused = {key: found[key] for key in CHANGES_THE_MATHS if found.get(key)}
     refused |= {"bias": found["bias"]} if found.get("bias", "none") != "none" else {}
+    start = found.get("init_lora_weights")
+    refused |= {} if start in LEAVE_THE_BASE_ALONE else {"init_lora_weights": start}
     if refused:
         told = ", ".join(f"{key} = {value!r}" for key, value in refused.items())
         raise CheckpointError(f"{path}: settings that are not followed here: {told}. Merge the adapter with PEFT.")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 from mbench.core.errors import CheckpointError, listed
 
@@ -171,10 +173,15 @@ def _restricted_pickle(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # What torch wrote before 1.6 is no zip archive and cannot be mapped.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except pickle.UnpicklingError as error:
+        # torch's own message advises to execute the file.
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = named[1] if named else "no tensors"
         raise CheckpointError(
-            f"{path}: holds more than tensors, and nothing in it is executed: {str(error).splitlines()[0]}"
+            f"{path}: holds more than tensors ({what}), or is damaged; nothing in it is executed. "
+            "Ask for the weights as .safetensors."
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged or truncated file of weights: {error}") from None
@@ -196,6 +203,8 @@ def _sharded(index: Path) -> Checkpoint:
         shard_of = dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{index}: not an index of shards: {type(error).__name__}: {error}") from None
+    if not shard_of:
+        raise CheckpointError(f"{index}: not an index of shards: its weight_map is empty.")
     foreign = [name for name in shard_of.values() if name != Path(str(name)).name]
     if foreign:
         raise CheckpointError(f"{index}: shards must lie beside the index; found {listed(foreign)}.")
