@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from tests.cli.conftest import Command
 from tests.cli.adapters import adapter
+from tests.cli.conftest import Command
 
 
 def listed(folder: Path, *items: object) -> Path:
