@@ -87,3 +87,11 @@ def test_a_wrong_argument_is_refused(arguments: dict[str, str]) -> None:
         load_abc(arguments, revision="main")
     with pytest.raises(UserError, match="no folder that exists"):
         load_abc(arguments | {"pretrain": arguments["pretrain"] + "/absent"})
+
+
+def test_a_base_of_another_architecture_is_told_before_its_image_settings(fresh: dict[str, str]) -> None:
+    base = Path(fresh["base"])
+    (base / "config.json").write_text('{"model_type": "llava"}')
+    (base / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="describes a model of type 'llava'"):
+        load_abc(fresh)

@@ -186,6 +186,9 @@ def test_a_hostile_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_bytes(pickle.dumps({"x": Hostile()}))
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin"):
         Checkpoint.open(tmp_path)
+    path.write_text("{}")
+    with pytest.raises(CheckpointError, match=r"no file of weights that torch\.save made"):
+        Checkpoint.open(tmp_path)
     assert not (tmp_path / "executed").exists()
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from mbench.core.errors import DataError, ModelError
 from mbench.models.device import Placement
+from mbench.models.hf import read_config
 from mbench.models.qwen2vl_image import Budget, Patches, Preprocessor
-from mbench.models.qwen2vl_load import PICTURE_PLACE, load_backbone, load_tokenizer
+from mbench.models.qwen2vl_load import MODEL_TYPES, PICTURE_PLACE, load_backbone, load_tokenizer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +52,8 @@ class Qwen2VL:
         another shape or damaged; ModelError when the installed transformers does not attend as asked.
         """
         self.where, self.causal, self.positions = where, causal, positions
+        # Of another architecture the image settings are others, too, which says less.
+        read_config(folder, "Qwen2-VL", MODEL_TYPES)
         self.preprocessor = Preprocessor.of(processing or folder)
         self.model = load_backbone(folder, where)
         self.tokenizer = load_tokenizer(processing or folder, self.model.config)

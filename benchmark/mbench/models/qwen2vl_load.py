@@ -17,6 +17,7 @@ from mbench.models.weights_io import Checkpoint, load_strict
 
 PICTURE_PLACE = "<|image_pad|>"
 OUTPUT_LAYER = "lm_head.weight"
+MODEL_TYPES = ("qwen2_vl",)
 VISION_BASE = 10_000.0
 """Base of the rotary frequencies of the vision tower, which no configuration file tells."""
 RENAMED = (("model.language_model.", "language_model."), ("model.visual.", "visual."), ("model.", "language_model."))
@@ -77,7 +78,7 @@ def _built(folder: Path, where: Placement) -> Any:
     import torch
     from transformers import AutoConfig, AutoModel
 
-    settings = read_config(folder, "Qwen2-VL", ["qwen2_vl"])
+    settings = read_config(folder, "Qwen2-VL", MODEL_TYPES)
     networks: Any = AutoModel
     try:
         with quiet(), torch.device("meta"):

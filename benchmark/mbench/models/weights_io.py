@@ -178,10 +178,11 @@ def _restricted_pickle(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         # torch's own message advises to execute the file.
         named = re.search(r"GLOBAL (\S+)", str(error))
-        what = named[1] if named else "no tensors"
+        if named is None:
+            raise CheckpointError(f"{path}: damaged, or no file of weights that torch.save made.") from None
         raise CheckpointError(
-            f"{path}: holds more than tensors ({what}), or is damaged; nothing in it is executed. "
-            "Ask for the weights as .safetensors."
+            f"{path}: holds more than tensors ({named[1]}), and nothing in it is executed; "
+            "ask for the weights as .safetensors."
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged or truncated file of weights: {error}") from None
