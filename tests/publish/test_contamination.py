@@ -98,10 +98,34 @@ def test_shipped_cards_and_tasks_name_data_sets_that_nobody_declared() -> None:
         ("tiny", "emoji-ctrl", "unseen"),
         ("random", "coco-t2i", "unseen"),
         ("instructcir", "cirr", "unknown"),
+        ("uniir-clip-sf", "mmeb-imagenet-1k", "seen"),
+        ("uniir-clip-sf", "mmeb-textvqa", "seen"),
+        ("vlm2vec", "mmeb-oven", "seen"),
     ],
 )
 def test_a_known_model_is_misjudged(model: str, name: str, expected: str) -> None:
     assert status(model_card(model), TASKS[name].spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("trained", "name", "expected"),
+    [
+        ("coco-captions", "mmeb-refcoco", "seen"),
+        ("coco-captions", "mmeb-ok-vqa", "seen"),
+        ("refcoco", "coco-t2i", "seen"),
+        ("gqa", "ctrlbench", "seen"),
+        ("gqa", "ctrlbench-vgqa", "seen"),
+        ("infoseek", "mmeb-imagenet-1k", "seen"),
+        ("infoseek", "mmeb-textvqa", "unseen"),
+        ("refcoco", "genecis-change-object", "unseen"),
+        ("coco", "circo", "unseen"),
+    ],
+)
+def test_pictures_that_reached_a_task_by_another_data_set_are_overlooked(
+    trained: str, name: str, expected: str
+) -> None:
+    """RefCOCO's pictures are of train2014: COCO's val2017 holds none of them."""
+    assert status(card("it", training_datasets=[trained]), TASKS[name].spec) == expected
 
 
 @pytest.mark.parametrize(
