@@ -107,6 +107,16 @@ def test_identical_systems_divide_by_zero() -> None:
     assert (found.wins, found.ties, found.losses, found.note) == (0, 400, 0, "identical on every query")
 
 
+def test_rounding_is_counted_as_wins_or_found_significant() -> None:
+    """The mean of three parts in another order differs in its last bit: 20 such queries are no evidence."""
+    a, b = np.full(20, (0.1 + 0.2 + 0.3) / 3), np.full(20, (0.3 + 0.2 + 0.1) / 3)
+    assert (a != b).all()
+    found = compare(a, b)
+    assert (found.wins, found.ties, found.p, found.note) == (0, 20, 1.0, "identical on every query")
+    a[:2] = 1.0
+    assert (compare(a, b).wins, compare(a, b).p) == (2, 0.5)
+
+
 def test_one_cluster_separates_systems() -> None:
     found = compare(np.array([1.0, 1.0, 0.0]), np.zeros(3), np.zeros(3, dtype=np.int64))
     assert (found.low, found.high, found.p) == (None, None, 1.0)

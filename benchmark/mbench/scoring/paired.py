@@ -14,7 +14,7 @@ from mbench.scoring.hits import own_groups
 from mbench.scoring.stats import Interval, Method, intervals, mean
 
 TINY = 1e-12
-"""A spread of differences below this is rounding: all queries differ by the same amount."""
+"""A difference below this is rounding: a tie. So is a spread of differences: all queries differ by the same amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def compare_all(
     differences = {name: _difference(name, values, b, clusters) for name, values in a.items()}
     ends = intervals(differences, clusters, seed=seed, resamples=resamples, level=level, method=method)
     tests = _p_values(differences, clusters, seed, resamples)
-    return {name: _paired(a[name], b[name], ends[name], tests[name]) for name in a}
+    return {name: _paired(differences[name], mean(a[name]) - mean(b[name]), ends[name], tests[name]) for name in a}
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:
@@ -110,7 +110,7 @@ def unit_sums(values: Floats, clusters: Rows | None) -> Floats:
 
 
 def _difference(name: str, a: Floats, others: Mapping[str, Floats], clusters: Rows | None) -> Floats:
-    """Return [n_q] A - B, NaN where neither is judged."""
+    """Return [n_q] A - B, 0 where they differ by rounding alone, NaN where neither is judged."""
     if name not in others:
         raise DataError(f"{name}: the second system has no such metric; it has {sorted(others)}.")
     b = others[name]
@@ -129,7 +129,8 @@ def _difference(name: str, a: Floats, others: Mapping[str, Floats], clusters: Ro
     judged = int(np.count_nonzero(~np.isnan(a)))
     if judged < 2:
         raise DataError(f"{name}: {judged} judged queries; a comparison needs at least 2.")
-    return a - b
+    apart = a - b
+    return np.where(np.abs(apart) < TINY, 0.0, apart)
 
 
 def _p_values(differences: Mapping[str, Floats], clusters: Rows | None, seed: int, resamples: int) -> dict[str, float]:
@@ -147,14 +148,13 @@ def _p_values(differences: Mapping[str, Floats], clusters: Rows | None, seed: in
     return found
 
 
-def _paired(a: Floats, b: Floats, ends: Interval | None, p: float) -> Paired:
-    known = ~np.isnan(a)
-    apart = a[known] - b[known]
+def _paired(differences: Floats, difference: float, ends: Interval | None, p: float) -> Paired:
+    apart = differences[~np.isnan(differences)]
     wins, losses = int(np.count_nonzero(apart > 0)), int(np.count_nonzero(apart < 0))
     spread = float(apart.std(ddof=1))
     return Paired(
         n=len(apart),
-        difference=mean(a) - mean(b),
+        difference=difference,
         low=None if ends is None else ends.low,
         high=None if ends is None else ends.high,
         p=p,
