@@ -151,6 +151,13 @@ def test_withheld_and_missing_tasks_are_not_told(tmp_path: Path) -> None:
     assert any("served: left out, since its labels are withheld" in note for note in said)
     error = refusal(saved(tmp_path / "x", "a", A), saved(tmp_path / "y", "b", B, task="another"))
     assert isinstance(error, UserError) and "no task that all have scores of" in str(error)
+    served = [tmp_path / model / "1" / "served.json" for model in ("a", "b")]
+    assert "its labels are withheld" in str(refusal(*served))
+
+
+def test_results_without_the_primary_metric_give_an_empty_table(tmp_path: Path) -> None:
+    error = refusal(saved(tmp_path, "a", {"hit@1": A["hit@1"]}), saved(tmp_path, "b", {"hit@5": B["hit@5"]}))
+    assert isinstance(error, UserError) and "both must have hit@1, the task's primary metric" in str(error)
 
 
 def scores_of(path: Path) -> Path:
@@ -174,6 +181,7 @@ BROKEN: dict[str, Callable[[Path], None]] = {
     "hit@1: 1 values are NaN or infinite": lambda path: changed(
         path, with_column(pa.array([1.0, float("nan"), 0.0, 1.0, None]))
     ),
+    "hit@1: 4.0 is not a score": lambda path: changed(path, with_column(pa.array([4.0, -1.0, 0.0, 0.0, None]))),
     "hit@1: the mean is 1.0, but the result says 0.75": lambda path: changed(
         path, with_column(pa.array([1.0, 1.0, 1.0, 1.0, None]))
     ),

@@ -58,7 +58,7 @@ def _common(operands: Sequence[Operand]) -> tuple[list[str], list[str]]:
             tasks.append(task)
     if not tasks:
         sides = "; ".join(f"{one.path}: {listed(sorted(one.results))}" for one in operands)
-        raise UserError(f"There is no task that all have scores of. {sides}.")
+        raise UserError("\n  ".join([f"There is no task that all have scores of. {sides}.", *notes]))
     return tasks, notes
 
 

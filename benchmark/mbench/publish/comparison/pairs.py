@@ -35,12 +35,17 @@ class Pair:
 def gaps_of(pair: Pair, context: Context, asked: Asked) -> list[Gap]:
     """Compare two results of a task under all metrics that both have; only the chosen ones by slice.
 
-    Raises UserError for fewer than two judged queries under a chosen metric, and for queries judged in one file only.
+    Raises UserError for fewer than two judged queries under a chosen metric, for queries judged in one file only, and
+    for results that do not both have the primary metric when it is asked for.
     """
     pair = replace(pair, theirs=aligned(pair.theirs, pair.ours.ids, pair.ours.path))
     keys = [key for key in pair.ours.columns if key in pair.theirs.columns]
     chosen = {key for key in keys if key in asked.metrics or ALL in asked.metrics}
     chosen |= {pair.primary} & set(keys) if PRIMARY in asked.metrics else set()
+    if PRIMARY in asked.metrics and pair.primary not in keys:
+        raise UserError(
+            f"{pair.files}: both must have {pair.primary}, the task's primary metric; choose with --metric."
+        )
     judged = {key: int(np.count_nonzero(_judged(pair.ours.columns[key]))) for key in keys}
     few = next((key for key in keys if key in chosen and judged[key] < 2), None)
     if few is not None:

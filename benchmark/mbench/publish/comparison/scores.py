@@ -32,8 +32,8 @@ class QueryScores:
 def read_scores(found: Found) -> QueryScores:
     """Read `<task>.queries.parquet` beside a result and check it against the result.
 
-    Raises DataError that names the file and the column when it is missing, damaged, of another form, holds NaN or
-    infinity, or has other means than the result: then one of the two was changed after the run.
+    Raises DataError that names the file and the column when it is missing, damaged, of another form, holds NaN,
+    infinity or what is no fraction, or has other means than the result: then one of the two was changed after the run.
     """
     path = found.path.with_name(found.path.stem + SCORES)
     table = _table(path)
@@ -91,6 +91,9 @@ def _column(path: Path, table: Any, key: str) -> Floats:
     wrong = int(np.count_nonzero(~np.isfinite(values))) - column.null_count
     if wrong:
         raise DataError(f"{path}: {key}: {wrong} values are NaN or infinite; a query that is not judged is null.")
+    if (values < 0).any() or (values > 1).any():
+        worst = values[(values < 0) | (values > 1)][0]
+        raise DataError(f"{path}: {key}: {worst} is not a score; every metric is between 0 and 1 for a query.")
     return values
 
 
