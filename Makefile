@@ -7,6 +7,8 @@ RESULTS ?= results
 BASE ?= HEAD
 SUBMITTED := tiny tiny-dual random constant text-only:tiny image-only:tiny
 
+CHROMIUM ?= $(or $(shell command -v chromium || command -v google-chrome),/usr/bin/chromium)
+AXE := build/browser/node_modules/axe-core/axe.min.js
 OPEN_CLIP_VENV ?= build/open-clip
 
 .PHONY: help install demo test test-open-clip lint site submissions check-submissions take-submissions bench emoji-data train-tiny clean
@@ -25,8 +27,14 @@ demo: $(STAMP) ## evaluate the two embedded models on the emoji suite and build 
 	$(BIN)/mbench leaderboard build --results $(RESULTS) -o leaderboard/site
 	@echo "Open leaderboard/site/index.html in a browser; the numbers are in $(RESULTS)/."
 
-test: $(STAMP) lint ## style, types, layers and the tests
-	$(BIN)/python -m pytest -n auto
+test: $(STAMP) lint $(AXE) ## style, types, layers and the tests; those of the site need Chromium, which root gets by apt-get
+	test -x "$(CHROMIUM)" || ! command -v apt-get >/dev/null || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; }
+	MBENCH_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n auto
+
+# Without it the tests for accessibility are skipped with the reason, and fail in CI.
+$(AXE):
+	npm install --silent --no-audit --no-fund --prefix build/browser axe-core@4.14.1 || echo "axe-core could not be installed"
 
 # torchvision goes with one build of torch, and breaks transformers beside another one: never in $(VENV).
 $(OPEN_CLIP_VENV)/.installed: pyproject.toml constraints.txt
@@ -68,6 +76,7 @@ take-submissions: ## put the submissions of another checkout (FROM) in place of 
 
 bench: $(STAMP) ## measure speed against the alternatives; one JSON line a figure
 	$(BIN)/python benchmark/bench/encode.py
+	$(BIN)/python benchmark/bench/board.py
 	$(BIN)/python benchmark/bench/metrics.py
 	$(BIN)/python benchmark/bench/paired.py
 	$(BIN)/python benchmark/bench/search.py

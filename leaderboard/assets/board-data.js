@@ -70,12 +70,20 @@
     return column.sort(row.model) ?? (text === "–" ? null : text);
   }
 
-  // Rows that say nothing in the column stay at the end in either direction; equals stand in the order of their names.
+  // In either direction numbers out of the running follow those that compare, and rows that say nothing come last.
+  function tier(row, column, value) {
+    if (value === null) return 2;
+    return column && column.kind !== "fact" && row.kind === "model" && column.best[row.at] === null ? 1 : 0;
+  }
+
+  // Equals stand in the order of their names.
   function sorted(rows, column, up, zero) {
     const names = new Intl.Collator("en", { numeric: true });
     const keyed = rows.map((row) => ({ row, key: key(row, column, zero), name: key(row, null) }));
+    for (const one of keyed) one.tier = tier(one.row, column, one.key);
     keyed.sort((a, b) => {
-      if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || names.compare(a.name, b.name);
+      if (a.tier !== b.tier) return a.tier - b.tier;
+      if (a.key === null) return names.compare(a.name, b.name);
       const order = typeof a.key === "number" && typeof b.key === "number" ? a.key - b.key : names.compare(a.key, b.key);
       return (up ? order : -order) || names.compare(a.name, b.name);
     });

@@ -57,11 +57,11 @@
   function name(row, shown) {
     const placed = shown.ranked && board.cell(row, shown.ranked, shown.asked.zero);
     const rank = make("span", { class: "rank" }, placed && placed.best !== null ? range(placed) : "");
-    if (row.kind === "published") return make("th", { scope: "row" }, rank, make("span", { class: "called" }, row.title, mark("published", REASONS.published)));
+    if (row.kind === "published") return make("th", { scope: "row" }, rank, make("span", { class: "called" }, row.title, " ", mark("published", REASONS.published)));
     const { model } = row;
     const title = make("span", { class: "called" }, make("a", { href: model.href }, model.id));
-    if (model.short) title.append(make("small", {}, model.short));
-    if (model.mixed) title.append(mark("mixed", REASONS.mixed));
+    if (model.short) title.append(" ", make("small", {}, model.short));
+    if (model.mixed) title.append(" ", mark("mixed", REASONS.mixed));
     return make("th", { scope: "row" }, rank, title);
   }
 
