@@ -92,7 +92,8 @@ def test_a_result_on_an_earlier_state_of_the_task_counts() -> None:
 def test_what_was_not_measured_is_not_listed() -> None:
     tasks = known(score(), score(OTHER))
     assert [line.status for line in lines(tasks, declared())] == ["not measured", "other model"]
-    assert only(known(labels_public=False), declared()).status == "withheld"
+    assert only(hidden := known(labels_public=False), declared()).status == "withheld"
+    assert only(hidden, declared(), result(hidden.all_tasks["one"], CLIP, 0.5)).measured is None
     assert only(
         tasks := known(score(metric="ndcg@1")), declared(), result(tasks.all_tasks["one"], CLIP, 0.5)
     ).status == ("not measured")

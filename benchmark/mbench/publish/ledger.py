@@ -59,7 +59,8 @@ class _Measured:
 def ledger(collection: Collection, catalog: Catalog, spec: LedgerSpec) -> list[Line]:
     """Return a line for every published number and every measurement of it, in the catalogue's order.
 
-    Results on an earlier state of a task do not count; groups are averaged from results that do.
+    Results on an earlier state of a task do not count, nor scores that claim to know withheld labels; groups are
+    averaged from results that do.
     """
     models = _models(collection, catalog)
     return [line for task, one in published_scores(catalog) for line in _lines(task, one, models, catalog, spec)]
@@ -75,7 +76,7 @@ def _models(collection: Collection, catalog: Catalog) -> list[_Measured]:
     for entry in collection.entries:
         result = entry.result
         declared = catalog.all_tasks.get(result.task.id)
-        if declared is not None and declared.fingerprint == result.task.fingerprint:
+        if declared and declared.fingerprint == result.task.fingerprint and declared.spec.labels_public:
             found.setdefault((result.model.id, result.model.revision), {})[result.task.id] = result
     return [_Measured(results) for _, results in sorted(found.items())]
 

@@ -153,6 +153,9 @@ def test_withheld_and_missing_tasks_are_not_told(tmp_path: Path) -> None:
     assert isinstance(error, UserError) and "no task that all have scores of" in str(error)
     served = [tmp_path / model / "1" / "served.json" for model in ("a", "b")]
     assert "its labels are withheld" in str(refusal(*served))
+    hidden = catalog(task("some-task", labels_public=False))
+    with pytest.raises(UserError, match="its labels are withheld"):
+        compared(tmp_path / "a", saved(tmp_path, "b", B), known=hidden)
 
 
 def test_results_without_the_primary_metric_give_an_empty_table(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def compare_results(
     has, DataError for per-query scores that are missing or do not bear out their result.
     """
     asked = asked or Asked()
-    tasks, notes = _common(operands)
+    tasks, notes = _common(operands, catalog)
     _check_comparable(operands, tasks)
     about: dict[str, TaskNote] = {}
     gaps: list[Gap] = []
@@ -44,15 +44,16 @@ def compare_results(
     return Comparison(tuple(operands), tuple(_adjusted(gaps, asked)), about, tuple(notes))
 
 
-def _common(operands: Sequence[Operand]) -> tuple[list[str], list[str]]:
+def _common(operands: Sequence[Operand], catalog: Catalog) -> tuple[list[str], list[str]]:
     """Return the tasks that can be compared, and notes on the others."""
+    withheld = {name for name, task in catalog.all_tasks.items() if not task.spec.labels_public}
     known = {task: [one for one in operands if task in one.results] for one in operands for task in one.results}
     notes = []
     tasks = []
     for task, having in sorted(known.items()):
         if len(having) < len(operands):
             notes.append(f"{task}: left out, since only {listed(one.label for one in having)} has a result of it")
-        elif not all(one.results[task].result.metrics for one in operands):
+        elif task in withheld or not all(one.results[task].result.metrics for one in operands):
             notes.append(f"{task}: left out, since its labels are withheld: only the benchmark's server has scores")
         else:
             tasks.append(task)

@@ -19,7 +19,7 @@ from mbench.scoring.hits import owners
 Flags = npt.NDArray[np.bool_]
 
 UNGROUPED = frozenset({"circo", "cirr", "fashioniq", "genecis", "mbeir", "mmeb"})
-"""Loaders whose queries all stand alone: without slices nothing of their data is needed."""
+"""Loaders that put no queries together: without slices nothing of their data is needed."""
 
 
 @dataclass(frozen=True, slots=True)
