@@ -99,6 +99,15 @@ def test_a_file_that_cannot_be_imported_shows_cause_and_line(tmp_path: Path, tex
         load_model(written(tmp_path / "bad.py", text), LoadOptions())
 
 
+def test_the_line_is_shown_of_a_file_named_by_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.py").write_text("x = 1\n1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"^bad\.py, line 2, cannot be imported: ZeroDivisionError"):
+        load_model("bad.py:Model", LoadOptions())
+    with pytest.raises(UserError, match=r"Write bad\.py:CLASS\.$"):
+        load_model("bad.py:", LoadOptions())
+
+
 CARD = (
     "from mbench.core.specs import ModelCard\n"
     "class Model:\n"

@@ -98,6 +98,12 @@ def test_offline_asks_the_cache_only(hub: dict[str, Any]) -> None:
         locate("openai/clip", LoadOptions(offline=True))
 
 
+def test_a_repository_without_a_main_branch_is_not_said_to_lack_the_revision_none(hub: dict[str, Any]) -> None:
+    hub["error"] = refused(errors.RevisionNotFoundError)
+    with pytest.raises(CheckpointError, match="no main branch"):
+        locate("openai/clip", LoadOptions())
+
+
 @pytest.mark.parametrize(
     ("error", "said", "cls"),
     [

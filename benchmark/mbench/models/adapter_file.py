@@ -31,7 +31,7 @@ def factory_in_file(name: str) -> EncoderFactory:
     """
     path, attribute = _split(name)
     if not attribute:
-        raise UserError(f"{name}: which class is the adapter? Write {name}:CLASS.")
+        raise UserError(f"{path}: which class is the adapter? Write {path}:CLASS.")
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; --model takes a name of `mbench models` or path/to/adapter.py:Class.")
     module = _executed(Path(path))
@@ -112,5 +112,7 @@ def _executed(path: Path) -> ModuleType:
 def _line(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}," if error.lineno else ""
-    lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
+    # The frames know the file by its absolute path, however it was named.
+    steps = traceback.extract_tb(error.__traceback__)
+    lines = [one.lineno for one in steps if Path(one.filename).resolve() == path.resolve()]
     return f", line {lines[-1]}," if lines else ""

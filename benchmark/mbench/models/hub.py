@@ -97,7 +97,8 @@ def _failure(name: str, options: LoadOptions, error: Exception) -> ModelError:
     if isinstance(error, errors.RepositoryNotFoundError):
         return ModelError(f"{name}: neither a folder here nor a repository of the Hub that you may read.")
     if isinstance(error, errors.RevisionNotFoundError):
-        return CheckpointError(f"{name}: the Hub has no revision {options.revision!r} of it.")
+        which = "main branch" if options.revision is None else f"revision {options.revision!r}"
+        return CheckpointError(f"{name}: the Hub has no {which} of it.")
     at = f" at revision {options.revision}" if options.revision else ""
     if options.offline:
         return ModelError(f"{name}{at}: not in the Hub's cache on this machine, and --offline forbids to fetch it.")
