@@ -35,6 +35,14 @@ def test_models_that_cannot_be_told_apart_get_ranks_of_their_own() -> None:
     assert [one.group for one in found] == [1, 2, 2, 3]
 
 
+def test_rounding_parts_equal_models() -> None:
+    """Two models whose values differ in their last bits on a dozen queries, beside one that is far better."""
+    values = np.stack([np.full(100, 0.2), np.full(100, 0.2), np.ones(100)])
+    values[1, :12] += 1e-16
+    assert values[0].sum() != values[1].sum()
+    assert rank_ranges(values) == [Ranked(2, 2, 3, 2), Ranked(2, 2, 3, 2), Ranked(1, 1, 1, 1)]
+
+
 def test_a_model_between_two_groups_is_lost() -> None:
     """The middle one differs from neither neighbour, the neighbours differ: its range spans all places."""
     found = rank_ranges(hits(0.55, 0.5, 0.45, n=900, seed=10))

@@ -51,7 +51,7 @@ def rank_ranges(values: Floats, clusters: Rows | None = None, *, level: float = 
     """
     known = _judged(values)
     units = unit_sums(values[:, known].T, None if clusters is None else clusters[known]).T
-    means = np.array([mean(one) for one in values])
+    means = np.round([mean(one) for one in values], DECIMALS)
     better = _significantly_better(units, means, level, seed)
     return _ranked(means, better)
 
@@ -93,7 +93,7 @@ def _p_values(units: Floats, first: Rows, second: Rows, seed: int) -> Floats:
     found = np.array([math.erfc(one / math.sqrt(2)) for one in far.tolist()])
     widest = np.ptp(units, axis=0).max()
     for pair in np.flatnonzero(squares < MANY * widest**2):
-        difference = units[first[pair]] - units[second[pair]]
+        difference = np.round(units[first[pair]] - units[second[pair]], DECIMALS)
         if np.square(difference).sum() < MANY * np.square(difference).max():
             found[pair] = sign_flip_p(difference[:, None], seed=seed)[0]
     return found
