@@ -68,6 +68,12 @@ def test_rows_that_repeat_are_queries_of_their_own(tmp_path: Path) -> None:
     assert len(loaded(tmp_path, row(), row(), row()).queries) == 3
 
 
+def test_queries_of_one_reference_make_an_interval_too_narrow(tmp_path: Path) -> None:
+    """The official files ask five conditions of a reference, and repeat hundreds of rows."""
+    groups = loaded(tmp_path, row(), row(reference=coco(3)), row(condition="door")).judgments.groups
+    assert groups is not None and groups.tolist() == [0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

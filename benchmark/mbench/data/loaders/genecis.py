@@ -16,7 +16,7 @@ from mbench.core.specs import Strict, TaskSpec
 from mbench.core.types import EvalData, Judgments
 from mbench.data.crops import CroppedImages
 from mbench.data.images import FolderImages, ImageSource
-from mbench.data.judging import GALLERY, sets_of
+from mbench.data.judging import GALLERY, groups_of, sets_of
 from mbench.data.loading import SourceFiles
 from mbench.data.rows import Row, read_rows
 from mbench.data.table import ArrowTable
@@ -46,11 +46,12 @@ def load(spec: TaskSpec, files: SourceFiles) -> EvalData:
     galleries = [_gallery(row, target, options) for row, target in zip(rows, targets, strict=True)]
     names = list(dict.fromkeys(one for gallery in galleries for one in gallery))
     corpus = ArrowTable.of({"id": names, "image": names}, name=f"the candidates of {spec.id}", pictures=pictures)
+    references = [_picture(row.row("reference"), options) for row in rows]
     queries = ArrowTable.of(
         {
             "id": [f"{name}-{place}" for place in range(len(rows))],
             "text": [row.text("condition") for row in rows],
-            "image": [_picture(row.row("reference"), options) for row in rows],
+            "image": references,
         },
         name=f"the queries of {spec.id}",
         pictures=pictures,
@@ -61,6 +62,7 @@ def load(spec: TaskSpec, files: SourceFiles) -> EvalData:
         Judgments(
             labels={"relevant": sets_of(pa.array([[one] for one in targets]), queries, corpus, "target")},
             pools={GALLERY: sets_of(pa.array(galleries), queries, corpus, "gallery")},
+            groups=groups_of(pa.array(references)),
         ),
     )
 

@@ -18,7 +18,7 @@ from mbench.scoring.hits import owners
 
 Flags = npt.NDArray[np.bool_]
 
-UNGROUPED = frozenset({"circo", "cirr", "fashioniq", "genecis", "mbeir", "mmeb"})
+UNGROUPED = frozenset({"circo", "cirr", "fashioniq", "mbeir", "mmeb"})
 """Loaders that put no queries together: without slices nothing of their data is needed."""
 
 
