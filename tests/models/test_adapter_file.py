@@ -135,6 +135,12 @@ CARD = (
             "needs the Python package 'no_such'",
             MissingDependencyError,
         ),
+        (CARD + "    def load(options): import no_such.part\n", "pip install no_such$", MissingDependencyError),
+        (
+            CARD + "    def load(options): raise ModuleNotFoundError('no flash here')\n",
+            "a Python package that is missing: no flash here",
+            MissingDependencyError,
+        ),
         (CARD + "    def load(options): options.args['x']\n", "KeyError: 'x'", ModelError),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,9 @@ def test_another_architecture_is_refused(damaged: Path) -> None:
         load("searle", damaged)
 
 
-def test_without_its_packages_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tiny: Path) -> None:
-    monkeypatch.setattr("mbench.models.inversion.find_spec", lambda name: None if name == "ftfy" else name)
-    with pytest.raises(MissingDependencyError, match=r"needs ftfy: pip install 'mbench-eval\[searle\]'"):
+@pytest.mark.parametrize("package", ["ftfy", "transformers"])
+def test_without_its_packages_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tiny: Path, package: str) -> None:
+    monkeypatch.setattr("mbench.models.inversion.find_spec", lambda name: None if name == package else name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=rf"needs {package}: pip install 'mbench-eval\[searle\]'"):
         load("searle", tiny)

@@ -130,8 +130,11 @@ def _load(name: str, factory: EncoderFactory, options: LoadOptions) -> Encoder:
     except MbenchError:
         raise
     except ModuleNotFoundError as error:
+        if error.name is None:
+            raise MissingDependencyError(f"Model {name!r} needs a Python package that is missing: {error}") from error
+        package = error.name.partition(".")[0]
         raise MissingDependencyError(
-            f"Model {name!r} needs the Python package {error.name!r}: pip install {error.name}"
+            f"Model {name!r} needs the Python package {package!r}: pip install {package}"
         ) from error
     except (Exception, SystemExit) as error:
         raise _failure(name, error) from error

@@ -52,12 +52,12 @@ class Searle(Inversion):
 
         Nothing that the .pt file holds beside tensors is executed.
         """
+        args = SearleArgs.read(options, "searle")
+        require_packages("searle")
         from transformers import CLIPModel
 
         from mbench.models.inversion_net import load_phi
 
-        args = SearleArgs.read(options, "searle")
-        require_packages("searle")
         phi, where, clip = args.phi or _beside(args.checkpoint), placement(options), shipped_card("clip")
         located = locate(args.checkpoint, options, clip.revision if args.checkpoint == clip.checkpoint else None)
         read_config(located.folder, "searle", ["clip"])
