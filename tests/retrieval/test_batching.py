@@ -96,6 +96,24 @@ def test_after_memory_ran_out_no_table_begins_with_more(monkeypatch: pytest.Monk
     assert tally.batch_size == 7
 
 
+@dataclass
+class Reusing(Fake):
+    """Returns a view of one buffer, call after call."""
+
+    buffer: Vectors = field(default_factory=lambda: np.zeros((99, 1), dtype=np.float32))
+
+    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
+        super().encode(items, role=role)
+        self.buffer[: len(items), 0] = [len(item.text or "") for item in items]
+        return self.buffer[: len(items)]
+
+
+def test_parts_of_a_batch_that_did_not_fit_survive_a_model_that_reuses_its_buffer() -> None:
+    reusing = Reusing(card=SMALL.model_copy(update={"similarity": "dot"}), largest=4)
+    found = batching.encode_backing_off(reusing, TABLE.items(ROWS[:8]), "query", Tally.of(8))
+    assert found.ravel().tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_growth_is_what_the_work_takes_and_an_earlier_peak_is_not_forgotten() -> None:
     if memory_left() is None or memory_growth(lambda: None) is None:
         pytest.skip("the system does not tell the memory of a process")

@@ -98,7 +98,9 @@ def encode_backing_off(
         part = items[start : start + tally.batch_size]
         whole = prepared if len(part) == len(items) else None
         try:
-            parts.append(encode_checked(encoder, part, role, keep_zeros=keep_zeros, prepared=whole))
+            found = encode_checked(encoder, part, role, keep_zeros=keep_zeros, prepared=whole)
+            # The next call may overwrite what an adapter returned from a buffer of its own.
+            parts.append(found if len(part) == len(items) else found.copy())
             _check_width(parts[-1], tally, encoder.card.id)
             start += len(part)
         except MemoryError:
