@@ -74,14 +74,11 @@ take-submissions: ## put the submissions of another checkout (FROM) in place of 
 	if [ -d "$(FROM)/submissions" ]; then rm -r submissions && mv "$(FROM)/submissions" submissions; fi
 	rm -rf "$(FROM)"
 
-bench: $(STAMP) ## measure speed against the alternatives; one JSON line a figure
-	$(BIN)/python benchmark/bench/encode.py
-	$(BIN)/python benchmark/bench/board.py
-	$(BIN)/python benchmark/bench/metrics.py
-	$(BIN)/python benchmark/bench/paired.py
-	$(BIN)/python benchmark/bench/search.py
-	$(BIN)/python benchmark/bench/mbeir_pool.py make build/mbeir
-	$(BIN)/python benchmark/bench/mbeir_pool.py measure build/mbeir
+bench: $(STAMP) ## measure speed against the alternatives: one JSON line a figure, then the table of docs/benchmarks.md
+	mkdir -p build && rm -f build/bench.jsonl
+	for part in encode board metrics paired search "mbeir_pool make build/mbeir" "mbeir_pool measure build/mbeir"; do \
+		set -- $$part; name=$$1; shift; $(BIN)/python benchmark/bench/$$name.py "$$@" | tee -a build/bench.jsonl; done
+	$(BIN)/python benchmark/bench/table.py build/bench.jsonl
 
 emoji-data: $(STAMP) ## maintainers: rebuild the emoji data from the pinned packages
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[data]"
