@@ -90,6 +90,25 @@ def build(output: Path, declared: Catalog, results: Sequence[Path] = (), submiss
     return build_site(collect(sources(results, submissions)), declared, output)
 
 
+ONE, TWO = task("one"), task("two")
+
+
+def small(folder: Path) -> Path:
+    """Three models: one on both tasks, one on an older version of a task, one on a single task."""
+    write(folder, result(ONE, card("alpha"), 0.25), result(TWO, card("alpha"), 0.5))
+    stale = result(TWO, card("beta", parameters=10), 0.9)
+    write(
+        folder,
+        result(ONE, card("beta", parameters=10), 0.75),
+        stale.model_copy(update={"task": stale.task.model_copy(update={"fingerprint": "f" * 16})}),
+    )
+    write(
+        folder,
+        result(ONE, card("org/gamma", revision="0123456789abcdef0123456789", paper="https://example.org/p"), 0.5),
+    )
+    return folder
+
+
 class Html(HTMLParser):
     """The elements of a page: (tag, attributes) in their order, and its text."""
 

@@ -36,6 +36,7 @@ def test_newest_run_wins_whatever_the_order_of_the_folders(tmp_path: Path) -> No
         found = collect(sources(order, None))
         assert [e.result.metrics["recall@1"].value for e in found.entries] == [0.6]
         assert "replaced by the newer run in new/a" in found.left_out[0].reason
+        assert [e.result.metrics["recall@1"].value for e in found.older] == [0.5]
 
 
 def test_a_run_without_a_date_never_replaces_a_dated_one(tmp_path: Path) -> None:
@@ -63,6 +64,15 @@ def test_limited_and_varied_runs_are_no_results_of_the_leaderboard(tmp_path: Pat
     write(tmp_path / "r", result(ONE, card("a"), 0.5, **keys))
     found = collect(sources([tmp_path / "r"], None))
     assert found.entries == () and len(found.left_out) == 1
+    assert len(found.partial) == ("partial" in keys)
+
+
+def test_a_limited_run_never_stands_beside_a_whole_one(tmp_path: Path) -> None:
+    write(tmp_path / "r", result(ONE, card("a"), 0.5))
+    late = {"date": "2099-01-01T00:00:00+00:00"}
+    write(tmp_path / "q", result(ONE, card("a"), 0.9, partial=True, run=late))
+    found = collect(sources([tmp_path / "r", tmp_path / "q"], None))
+    assert [e.result.metrics["recall@1"].value for e in found.entries] == [0.5] and found.partial == ()
 
 
 def test_results_of_groups_are_not_taken_for_broken(tmp_path: Path) -> None:
