@@ -75,10 +75,10 @@
     const small = shown.asked.show !== "plain" && cell.low !== null ? [`${percent(cell.low)}–${percent(cell.high)}`] : [];
     if (shown.asked.show === "rank") small.splice(0, 1, percent(cell.value));
     if (cell.odd && shown.asked.show !== "plain") small.push(`n ${thousands.format(cell.n)}`);
+    if (cell.status === "recomputed") td.prepend(make("span", { class: "checked", title: REASONS.recomputed, role: "img", "aria-label": "recomputed" }, "✓"), " ");
     if (small.length) td.append(make("small", {}, small.join(" · ")));
     if (plain) return td;
-    if (cell.status === "recomputed") td.append(make("span", { class: "checked", title: REASONS.recomputed, role: "img", "aria-label": "recomputed" }, "✓"));
-    else if (cell.status && cell.status !== "published") td.append(mark(cell.status, REASONS[cell.status] || cell.status));
+    if (!["", "recomputed", "published"].includes(cell.status)) td.append(mark(cell.status, REASONS[cell.status] || cell.status));
     for (const [word, reason] of cell.marks) td.append(mark(word, reason));
     if (cell.source) td.title = cell.source;
     return td;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,5 +46,8 @@ def make_board(folder: Path) -> Path:
     write(folder / "results", limited)
     tasks = {one.id: one for one in (ONE, TWO, FAR)}
     groups = {one.id: one for one in (group("emoji", "Suite", "one", "two"), group("far-off", "Far", "far"))}
-    build_site(collect(sources([folder / "results"], None)), Catalog(tasks, groups), folder / "site")
+    found = collect(sources([folder / "results"], None))
+    states = {"alpha": "recomputed", "beta": "server", "gamma": "not recomputed"}
+    entries = tuple(replace(one, status=states.get(one.result.model.id, "")) for one in found.entries)
+    build_site(replace(found, entries=entries), Catalog(tasks, groups), folder / "site")
     return folder / "site"

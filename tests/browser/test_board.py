@@ -68,7 +68,7 @@ def test_any_column_sorts_down_then_up_and_empty_cells_stay_last(one: Visit) -> 
 
 def test_models_that_are_not_told_apart_share_a_range_of_ranks(one: Visit) -> None:
     page = one.open("index.html#view=emoji&sort=one&show=rank")
-    assert [cell.split("\n")[0] for cell in column(page, "One")] == ["1–2", "1–2", "3", "4–5", "4–5"]
+    assert [cell.split("\n")[0].removeprefix("✓ ") for cell in column(page, "One")] == ["1–2", "1–2", "3", "4–5", "4–5"]
     assert page.locator("#board tbody .rank").all_inner_texts() == ["1–2", "1–2", "3", "4–5", "4–5"]
 
 
@@ -76,6 +76,14 @@ def test_a_limited_run_is_marked_and_has_no_rank(one: Visit) -> None:
     page = one.open("index.html#view=emoji&show=rank")
     cell = page.locator("#board tr", has_text="delta").locator("td", has_text="partial")
     assert cell.inner_text().split("\n")[0] == "–" and "tied" not in (cell.get_attribute("class") or "")
+
+
+def test_marks_tell_how_far_a_number_was_checked(one: Visit) -> None:
+    page = one.open("index.html#view=far-off")
+    cells = [page.locator("#board tr", has_text=name).locator("td").nth(1) for name in ("alpha", "beta")]
+    assert cells[0].get_by_label("recomputed").count() == 1 and cells[1].locator(".mark").inner_text() == "server"
+    told = page.locator("#marks + dl").inner_text()
+    assert all(word in told for word in ("recomputed", "server", "not recomputed", "published", "trained", "partial"))
 
 
 def test_scores_of_two_protocols_are_in_columns_of_their_own(one: Visit) -> None:
