@@ -60,6 +60,8 @@ class Board:
         self.models = tuple(sorted({model for found in self._found.values() for model in found}))
         self.tasks = _in_order(catalog, set(self._found))
         self._of_model = {model: self._row(model) for model in self.models}
+        of = self._of_model.items()
+        self._mixed = {model for model, found in of if len({e.result.model.fingerprint for e in found}) > 1}
         self._newest = {model: max(found, key=_date) for model, found in self._of_model.items()}
         self._on_task = {task: self._column(task) for task in self.tasks}
         self._keys = {task: self._all_keys(task) for task in self.tasks}
@@ -79,8 +81,7 @@ class Board:
 
     def earlier(self, model: ModelKey, task: TaskKey) -> list[Entry]:
         """Return the results of `model` on `task` that a newer run replaced, newest first."""
-        here = Place(model, task)
-        return [entry for entry in reversed(self.collection.older) if _place(entry) == here]
+        return [entry for entry in reversed(self.collection.older) if _place(entry) == Place(model, task)]
 
     def _column(self, task: TaskKey) -> tuple[Entry, ...]:
         found = self._found.get(task, {})
@@ -118,8 +119,7 @@ class Board:
 
     def model_marks(self, model: ModelKey) -> tuple[Mark, ...]:
         """Return what limits comparisons along a row."""
-        different = len({entry.result.model.fingerprint for entry in self.of_model(model)})
-        return (MIXED,) if different > 1 else ()
+        return (MIXED,) if model in self._mixed else ()
 
     def keys(self, task: TaskKey) -> tuple[str, ...]:
         """Return the metric keys of `task`: as declared, then others that results have."""
