@@ -61,6 +61,7 @@ def test_json_tells_protocol_marks_and_numbers(browser: Any, site: Path) -> None
         "n": 100,
         "rank_best": 1,
         "rank_worst": 1,
+        "status": "not recomputed",
         "marks": ["trained"],
     }
 
