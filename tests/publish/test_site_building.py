@@ -9,7 +9,7 @@ from tests.publish.sample import ONE, TWO, Html, build, card, catalog, result, s
 from mbench.core.errors import OutputError
 from mbench.core.files import write_json
 from mbench.publish import site as site_module
-from mbench.publish.board import page_names
+from mbench.publish.filenames import page_names
 from mbench.publish.site import MARKER
 
 

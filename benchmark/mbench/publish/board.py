@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mbench.core.files import canonical_json, fingerprint
-from mbench.core.results import ModelRef, TaskResult, Value, safe_name
+from mbench.core.files import canonical_json
+from mbench.core.results import ModelRef, TaskResult, Value
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.data.catalog import Catalog, Group, Task
 from mbench.publish.collect import Collection, Entry
 from mbench.publish.contamination import Verdict, verdict
+from mbench.publish.filenames import page_names
 from mbench.publish.tables import Mark
 from mbench.publish.text import moment
 from mbench.scoring.aggregate import aggregate
 
 FIRST = "emoji"
 """The group whose table opens the site: everyone can measure on it, since its data ships with mbench."""
-LONGEST_NAME = 80
 MIXED = Mark("mixed", "The results of this row come from different weights or settings of the model.")
 
 
@@ -59,6 +58,8 @@ class Board:
         self._partial = {_place(entry): entry for entry in collection.partial}
         self.models = tuple(sorted({model for found in self._found.values() for model in found}))
         self.tasks = _in_order(catalog, set(self._found))
+        known = (*collection.entries, *collection.partial, *collection.older)
+        self._stale = {id(entry) for entry in known if self._changed(entry)}
         self._of_model = {model: self._row(model) for model in self.models}
         of = self._of_model.items()
         self._mixed = {model for model, found in of if len({e.result.model.fingerprint for e in found}) > 1}
@@ -67,6 +68,7 @@ class Board:
         self._keys = {task: self._all_keys(task) for task in self.tasks}
         self._exposures: dict[str, Verdict] = {}
         self._marks: dict[int, tuple[Mark, ...]] = {}
+        self._counting: dict[ModelKey, dict[str, TaskResult]] = {}
         self._means: dict[tuple[ModelKey, str], dict[str, Value]] = {}
         self._model_pages = page_names(model.id for model in self.models)
         self._task_pages = page_names(self._task_name(task) for task in self.tasks)
@@ -139,6 +141,9 @@ class Board:
 
     def outdated(self, entry: Entry) -> bool:
         """Tell whether the task has changed since the run, so that its number does not compare with newer ones."""
+        return id(entry) in self._stale
+
+    def _changed(self, entry: Entry) -> bool:
         declared = self.catalog.all_tasks.get(entry.result.task.id)
         return declared is not None and entry.result.task.fingerprint != declared.fingerprint
 
@@ -178,8 +183,10 @@ class Board:
         return self._means[key]
 
     def _current(self, model: ModelKey) -> dict[str, TaskResult]:
-        found = [one for one in self.of_model(model) if self.spec(self.task_of(one)) and not self.outdated(one)]
-        return {entry.result.task.id: entry.result for entry in found}
+        if model not in self._counting:
+            found = [one for one in self.of_model(model) if self.spec(self.task_of(one)) and not self.outdated(one)]
+            self._counting[model] = {entry.result.task.id: entry.result for entry in found}
+        return self._counting[model]
 
     def model_page(self, model_id: str) -> str:
         """Return the address of a model's page from the root of the site."""
@@ -235,16 +242,3 @@ def _what_changed(result: TaskResult, spec: TaskSpec) -> str:
 def _natural(key: str) -> tuple[str, int]:
     number = re.search(r"@(\d{1,9})$", key)
     return (key.partition("@")[0], int(number[1]) if number else 0)
-
-
-def page_names(ids: Iterable[str]) -> Mapping[str, str]:
-    """Give each id its own file name, also where file systems ignore case: all but plain ids get a hash."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for one in sorted(set(ids)):
-        name = safe_name(one)[:LONGEST_NAME]
-        if name.lower() in taken or name != one:
-            name = f"{name}-{fingerprint(one)[:8]}"
-        taken.add(name.lower())
-        names[one] = name
-    return names

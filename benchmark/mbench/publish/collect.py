@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from mbench.core.errors import DataError, UserError
-from mbench.core.files import canonical_json
 from mbench.core.results import GroupResult, TaskResult, Value, read_result
 from mbench.publish.bulk import many_records
 from mbench.publish.submission import Judge, Report
@@ -225,7 +224,7 @@ class Newest(NamedTuple):
 
 
 def _newest(entries: Sequence[Entry]) -> Newest:
-    kept: dict[str, Entry] = {}
+    kept: dict[tuple[str, ...], Entry] = {}
     older: list[Entry] = []
     replaced: list[Note] = []
     for entry in sorted(entries, key=_age):
@@ -237,9 +236,9 @@ def _newest(entries: Sequence[Entry]) -> Newest:
     return Newest(tuple(kept[key] for key in sorted(kept)), tuple(older), tuple(replaced))
 
 
-def _key(entry: Entry) -> str:
+def _key(entry: Entry) -> tuple[str, ...]:
     model, task = entry.result.model, entry.result.task
-    return canonical_json([model.id, model.revision, task.id, task.protocol])
+    return model.id, model.revision, task.id, task.protocol
 
 
 def _age(entry: Entry) -> tuple[float, str]:

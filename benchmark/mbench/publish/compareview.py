@@ -13,8 +13,9 @@ from typing import Any
 
 from mbench.core.types import Floats
 from mbench.publish.aligned import Aligned, QueryColumns, ranked
-from mbench.publish.board import Board, ModelKey, TaskKey, page_names
+from mbench.publish.board import Board, ModelKey, TaskKey
 from mbench.publish.collect import Entry
+from mbench.publish.filenames import page_names
 from mbench.publish.names import model_label
 from mbench.publish.scripts import SiteFile, coded, numbered, script_file
 

@@ -9,6 +9,8 @@ from mbench.publish.plots import CHARACTER
 
 HEIGHT = 13.0
 GAP = 7.0
+MOST = 80
+"""So many points are tried for a label; after the first of them there is hardly any room."""
 PLACES = ((1, 0), (1, -1), (1, 1), (-1, 0), (-1, -1), (-1, 1), (0, -1), (0, 1), (1, -2), (1, 2), (-1, -2), (-1, 2))
 """Where a label is tried, in steps from its point: right, left, above, below, then farther out."""
 
@@ -60,7 +62,7 @@ def place_labels(anchors: Sequence[Anchor], frame: Box, obstacles: Sequence[Box]
     """Return a label for each anchor that room is found for, the first ones first. Deterministic."""
     taken = [*obstacles, *(Box(a.x - GAP + 1, a.y - GAP + 1, a.x + GAP - 1, a.y + GAP - 1) for a in anchors)]
     found = []
-    for anchor in anchors:
+    for anchor in anchors[:MOST]:
         boxes = (_box(anchor, *place) for place in PLACES if anchor.text)
         box = next((one for one in boxes if one.inside(frame) and not _hits(one, taken)), None)
         if box is not None:

@@ -20,7 +20,7 @@ from mbench.publish.columns import read_columns
 from mbench.publish.openings import Openings
 from mbench.publish.pages import MorePages, more_pages
 from mbench.publish.scripts import SiteFile
-from mbench.publish.text import clean, prose, safe_url
+from mbench.publish.text import LONGEST, clean, prose, safe_url
 from mbench.publish.view import SiteView, site_view
 
 MARKER = ".mbench-site"
@@ -116,7 +116,9 @@ def _environment(templates: Path) -> Any:
 
 def _finalize(value: object) -> object:
     """Clean every string on its way into a page; what templates themselves produced is left alone."""
-    return clean(value) if type(value) is str else value
+    if type(value) is not str or (len(value) <= LONGEST and value.isprintable()):
+        return value
+    return clean(value)
 
 
 def _check_replaceable(output: Path) -> None:
