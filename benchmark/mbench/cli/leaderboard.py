@@ -47,6 +47,8 @@ def build(
     """Build the static site from all results."""
     from mbench.data.catalog import Catalog
     from mbench.publish.collect import collect, sources
+    from mbench.publish.ledger import ledger
+    from mbench.publish.ledger_spec import read_ledger
     from mbench.publish.openings import Openings
     from mbench.publish.site import build_site
     from mbench.publish.submission import Judge
@@ -57,7 +59,8 @@ def build(
     )
     catalog = Catalog.read(task_dir or [])
     collection = collect(folders, Judge(catalog, data_root, lenient=True))
-    report = build_site(collection, catalog, output, Openings(catalog, data_root, private_pictures))
+    lines = ledger(collection, catalog, read_ledger(catalog))
+    report = build_site(collection, catalog, output, Openings(catalog, data_root, private_pictures), lines)
     _tell(report)
     if strict and report.broken:
         raise CheckFailedError(f"Broken files: {listed(note.where for note in report.broken)}.")

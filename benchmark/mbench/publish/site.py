@@ -17,6 +17,8 @@ from mbench.publish.board import Board
 from mbench.publish.bulk import many_records
 from mbench.publish.collect import Collection, Note
 from mbench.publish.columns import read_columns
+from mbench.publish.ledger import Line
+from mbench.publish.ledgerview import LedgerView, ledger_view
 from mbench.publish.openings import Openings
 from mbench.publish.pages import MorePages, more_pages
 from mbench.publish.scripts import SiteFile
@@ -54,10 +56,17 @@ class Report:
 
 
 @many_records()
-def build_site(collection: Collection, catalog: Catalog, output: Path, openings: Openings | None = None) -> Report:
+def build_site(
+    collection: Collection,
+    catalog: Catalog,
+    output: Path,
+    openings: Openings | None = None,
+    ledger: Sequence[Line] | None = None,
+) -> Report:
     """Render all pages and put them in place of `output`, which stays as it was when anything fails.
 
     `openings` says which tasks' data the query explorer may show: without, those whose pictures may be published.
+    `ledger` makes a page of published and measured numbers.
     Raises OutputError when `output` holds something else than an earlier site, or cannot be written.
     """
     shipped = resources.folder("leaderboard")
@@ -67,7 +76,7 @@ def build_site(collection: Collection, catalog: Catalog, output: Path, openings:
     view = site_view(board, read_columns(shipped / "columns.yaml"), queries)
     more = more_pages(board, openings, queries)
     _check_replaceable(output)
-    pages = list(_pages(view, more, shipped / "templates"))
+    pages = list(_pages(view, more, shipped / "templates", None if ledger is None else ledger_view(ledger)))
     _replace(output, [*pages, *more.files], shipped / "assets")
     measured = {(e.result.task.id, e.result.task.protocol) for e in collection.entries}
     return Report(
@@ -75,8 +84,9 @@ def build_site(collection: Collection, catalog: Catalog, output: Path, openings:
     )
 
 
-def _pages(view: SiteView, more: MorePages, templates: Path) -> Iterator[Page]:
+def _pages(view: SiteView, more: MorePages, templates: Path, ledger: LedgerView | None) -> Iterator[Page]:
     environment = _environment(templates)
+    environment.globals["with_ledger"] = ledger is not None
 
     def render(template: str, path: str, **values: Any) -> Page:
         root = "../" * path.count("/")
@@ -91,6 +101,8 @@ def _pages(view: SiteView, more: MorePages, templates: Path) -> Iterator[Page]:
     yield render("figures.html.j2", "figures.html", figures=more.figures)
     yield render("compare.html.j2", "compare.html", compare=more.compare)
     yield render("explorers.html.j2", "explorer.html", explorers=more.explorers)
+    if ledger is not None:
+        yield render("ledger.html.j2", "ledger.html", ledger=ledger)
     for explorer in more.explorers:
         yield render("explorer.html.j2", explorer.page, explorer=explorer)
 
