@@ -241,8 +241,7 @@ def wording(kind: str, rng: random.Random) -> str:
     if rng.random() < OPEN_SHARE:
         return rng.choice(OPEN[kind])
     template = expand(rng.choice(GRAMMAR[kind]), rng) if kind in GRAMMAR else rng.choice(OPEN[kind])
-    if rng.random() < NOISE_SHARE:
-        template = noisy(template, rng)
+    template = noisy(template, rng) if rng.random() < NOISE_SHARE else template
     return template if template not in HELD_OUT else rng.choice(OPEN[kind])
 
 
