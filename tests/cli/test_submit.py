@@ -155,3 +155,12 @@ def test_a_terminal_is_asked_for_what_no_flag_tells(mbench: Command, monkeypatch
     assert mbench("submit", "new", "mine", "--revision", "abc123").code == 0
     card = yaml.safe_load(Path("submissions/mine/card.yaml").read_text())
     assert card["training_datasets"] == ["coco", "laion-2b"] and card["revision"] == "abc123"
+
+
+def test_a_file_name_with_a_line_break_forges_lines_of_the_report() -> None:
+    from mbench.cli.submit import _line
+    from mbench.publish.submission.records import Finding, Report
+
+    report = Report(name="tiny", folder=Path("tiny"), card=None, tasks=(), findings=())
+    line = _line(report, Finding(code="stray-file", severity="error", file="a\n::error::b\x1b[2J", message="c\nd"))
+    assert line == "Refused: tiny/a ::error::b[2J: c d [stray-file]"

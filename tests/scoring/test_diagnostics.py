@@ -20,7 +20,7 @@ from mbench.core.types import EvalData, Floats, Judgments, Rankings, Sets, Vecto
 from mbench.data.table import ArrowTable
 from mbench.scoring import geometry
 from mbench.scoring.calibration import auroc, top_score_auroc
-from mbench.scoring.diagnostics import diagnose
+from mbench.scoring.diagnostics import diagnose, is_possible
 from mbench.scoring.geometry import Embedded, anisotropy, hubness, modality_gap, sample_of, sampled_units, shape
 
 SPEC = task(["hit@1"])
@@ -165,3 +165,21 @@ def test_a_large_corpus_is_sampled_the_same_way_every_time(monkeypatch: pytest.M
     assert len(set(rows.tolist())) == 10 and rows.tolist() == sample_of(1000, seed=3).tolist()
     assert rows.tolist() != sample_of(1000, seed=4).tolist()
     assert sample_of(7, seed=3).tolist() == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "possible"),
+    [
+        ("tied_at_cut@5", 0.25, True),
+        ("anisotropy", -0.001, True),
+        ("relevant_not_in_corpus", 30, True),
+        ("tied_at_cut@5", 1.5, False),
+        ("anisotropy", -1e308, False),
+        ("hubness@10", float("inf"), False),
+        ("tied_at_cut@x", 0.25, False),
+        ("tied_at_cut", True, False),
+        ("=cmd|calc", 1.0, False),
+    ],
+)
+def test_what_no_diagnostic_can_be_is_told_apart(key: str, value: float, possible: bool) -> None:
+    assert is_possible(key, value) is possible

@@ -205,8 +205,12 @@ def _print(report: Report) -> None:
 
 
 def _line(report: Report, finding: Finding) -> str:
+    from mbench.publish.text import clean
+
     said = {"error": "Refused", "warning": "Warning", "info": "Note"}[finding.severity]
-    return f"{said}: {report.name}/{finding.file}: {finding.message} [{finding.code}]"
+    where = " ".join(clean(f"{report.name}/{finding.file}").split())
+    message = " ".join(clean(finding.message).split())
+    return f"{said}: {where}: {message} [{finding.code}]"
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 from pydantic import JsonValue
 
@@ -9,6 +12,34 @@ from mbench.core.specs import TaskSpec
 from mbench.core.types import EvalData, ItemTable, Rankings, Rows, Sets
 from mbench.scoring.calibration import top_score_auroc
 from mbench.scoring.geometry import NEIGHBOURS, Embedded, hubness, shape
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "tied_at_cut": (0, 1),
+    "relevant_not_in_corpus": (0, math.inf),
+    "wrong_modality": (0, 1),
+    "top_score_auroc": (0, 1),
+    "hubness": (-1e4, 1e4),
+    "anisotropy": (-1, 1),
+    "modality_gap": (0, 2),
+    "modality_gap_in_corpus": (0, 2),
+}
+"""What each diagnostic can be, by the part of its key before `@`. (The skewness of n counts is below sqrt(n).)"""
+
+OF_EMBEDDINGS = frozenset({"anisotropy", "modality_gap", "modality_gap_in_corpus"})
+"""Those that no ranking tells."""
+
+ROUNDING = 1e-5
+"""By so much may single precision bring a diagnostic out of its range."""
+
+
+def is_possible(key: str, value: JsonValue) -> bool:
+    """Tell whether there is a diagnostic called `key` (`name` or `name@k`) that can have this value."""
+    name, _, cut = key.partition("@")
+    if name not in RANGES or isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    low, high = RANGES[name]
+    named = key == name or (cut.isascii() and cut.isdigit())
+    return named and math.isfinite(value) and low - ROUNDING <= value <= high + ROUNDING
 
 
 def diagnose(

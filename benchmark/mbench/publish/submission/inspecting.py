@@ -18,6 +18,7 @@ from mbench.publish.submission.records import Averaged, Inspected, ServerAnswer,
 from mbench.publish.submission.results import (
     SUPERSEDED,
     Reading,
+    judge_diagnostics,
     judge_extras,
     judge_place,
     judge_run,
@@ -96,6 +97,7 @@ class _Reader:
 
     def _task(self, result: TaskResult, file: File, place: str) -> None:
         judge_run(result, file, self.reading, place)
+        judge_diagnostics(result, file, self.reading, place)
         judge_extras(result, file, self.reading, place)
         if any(one.place == place for one in self.results):
             self.notes.add("duplicate-result", file.name, "a second result of this task and revision", task=place)

@@ -14,7 +14,7 @@ from mbench.data.catalog import Catalog
 from mbench.publish.submission.parquet import QueryTable
 from mbench.publish.submission.records import Submitted
 from mbench.scoring.aggregate import aggregate
-from mbench.scoring.diagnostics import diagnose
+from mbench.scoring.diagnostics import OF_EMBEDDINGS, diagnose
 from mbench.scoring.score import Scores, score
 
 TOLERANCE = 1e-9
@@ -114,7 +114,7 @@ def _values(where: str, told: Mapping[str, Value], found: Mapping[str, Value], c
             said = (
                 f"{where}{key}: its interval is {one.low} to {one.high}; the evidence gives {other.low} to {other.high}"
             )
-            yield Difference("interval-differs", f"{said}{other.low} to {other.high}")
+            yield Difference("interval-differs", said)
 
 
 def _same(one: float | None, other: float | None) -> bool:
@@ -125,7 +125,10 @@ def _diagnostics(
     result: TaskResult, spec: TaskSpec, data: EvalData, rankings: Mapping[str, Rankings]
 ) -> Iterator[Difference]:
     """Yield the diagnostics that follow from the ranking and differ; those of the embeddings cannot be recomputed."""
-    for key, found in diagnose(spec, data, rankings[MAIN_POOL]).items():
+    recomputable = diagnose(spec, data, rankings[MAIN_POOL])
+    for key in sorted(set(result.diagnostics) - set(recomputable) - OF_EMBEDDINGS):
+        yield Difference("diagnostics-differ", f"diagnostics.{key} is none of this task")
+    for key, found in recomputable.items():
         told = result.diagnostics.get(key, found)
         if isinstance(told, bool) or not isinstance(told, int | float) or not isinstance(found, int | float):
             yield Difference("diagnostics-differ", f"diagnostics.{key} is no number")

@@ -20,6 +20,7 @@ from mbench.publish.submission.notes import Notes
 from mbench.publish.submission.strict_json import JsonError, parse
 from mbench.publish.submission.words import complaint, name_complaint, texts
 from mbench.publish.text import day, moment
+from mbench.scoring.diagnostics import is_possible
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
@@ -101,6 +102,14 @@ def judge_run(result: TaskResult, file: File, reading: Reading, task: str) -> No
     for key, value in _values(result):
         if not 0 <= value.value <= 1 or not _within(value):
             notes.add("result-number", file.name, f"{key}: {value.value} is no fraction within its interval", task=task)
+
+
+def judge_diagnostics(result: TaskResult, file: File, reading: Reading, task: str) -> None:
+    """Note diagnostics that there are none of, or that are out of their range: not all can be recomputed."""
+    for key, value in result.diagnostics.items():
+        if not is_possible(key, value):
+            said = f"diagnostics.{key}: {value!r} is no value of a diagnostic of mbench"
+            reading.notes.add("diagnostics-unknown", file.name, said, task=task)
 
 
 def judge_extras(result: TaskResult, file: File, reading: Reading, task: str) -> None:
