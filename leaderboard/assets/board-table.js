@@ -86,7 +86,8 @@
 
   function fact(row, column) {
     const text = row.kind === "model" ? column.text(row.model) : NOTHING;
-    return make("td", { class: column.numeric ? "n" : text.length > 32 ? "long" : null }, text);
+    const lacks = text === NOTHING ? " none" : "";
+    return make("td", { class: column.numeric ? `n${lacks}` : text.length > 32 ? "long" : null }, text);
   }
 
   const cells = (row, shown, from, to) => shown.columns.slice(from, to)
