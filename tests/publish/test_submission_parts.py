@@ -24,6 +24,7 @@ from mbench.publish.submission.folder import File, read_bytes
 from mbench.publish.submission.lookalike import skeleton
 from mbench.publish.submission.notes import Notes
 from mbench.publish.submission.parquet import ParquetError, read_rankings
+from mbench.publish.submission.probe import probe
 from mbench.publish.submission.strict_json import JsonError, parse
 from mbench.publish.submission.words import complaint, name_complaint, texts
 from mbench.publish.submission.writing import write_card
@@ -179,6 +180,7 @@ def test_a_damaged_ranking_is_read_or_refused_but_never_crashes(damage: list[tup
         path = Path(folder, "x.ranking.parquet")
         path.write_bytes(bytes(data[: damage[0][0] % len(data)] if cut else data))
         try:
+            probe().require(path)
             assert "main" in read_rankings(path)
         except ParquetError as error:
             assert error.code.startswith("parquet-")

@@ -18,6 +18,7 @@ from mbench.publish.submission.copies import Others, judge_names, judge_rankings
 from mbench.publish.submission.inspecting import inspect
 from mbench.publish.submission.notes import Notes
 from mbench.publish.submission.parquet import ParquetError, QueryTable, read_queries
+from mbench.publish.submission.probe import probe
 from mbench.publish.submission.rankings import RankingError, judged, plausible, read_all
 from mbench.publish.submission.records import Finding, Inspected, Report, Status, Submitted, TaskReport
 from mbench.publish.submission.results import SUPERSEDED
@@ -198,6 +199,7 @@ def _queries(one: Submitted, notes: Notes) -> QueryTable | None:
         notes.add("per-query-missing", one.file, said, task=one.place, severity="warning")
         return None
     try:
+        probe().require(one.per_query)
         return read_queries(one.per_query)
     except ParquetError as error:
         notes.add(error.code, one.file.replace(".json", ".queries.parquet"), str(error), task=one.place)

@@ -1,7 +1,7 @@
 """Parquet of strangers: sizes, columns and encodings are read from the footer and judged before any page is unpacked.
 
 Texts are read by dictionary, so that a file cannot repeat a long text into memory. A footer that lies about its pages
-ends in an error of the reader; `make check-submissions` bounds the memory of the process besides.
+ends in an error of the reader, or ends the process: strangers' files pass `probe` before they are read here.
 """
 
 from __future__ import annotations

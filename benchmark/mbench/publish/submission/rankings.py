@@ -16,6 +16,7 @@ from mbench.data.judging import GALLERY
 from mbench.data.prediction_files import RankedLists, read_lists
 from mbench.data.table import lookup
 from mbench.publish.submission.parquet import read_rankings
+from mbench.publish.submission.probe import probe
 
 LARGE_SHARE = 0.5
 """Of the queries: beyond it, lists in which everything ties must be those that the tie rule gives."""
@@ -47,6 +48,7 @@ class Entries:
 def read_all(paths: Mapping[str, Path]) -> dict[str, RankedLists]:
     """Return the ranked lists by pool, of one Parquet file ("") or of TREC runs. Raises RankingError, ParquetError."""
     if "" in paths:
+        probe().require(paths[""])
         return read_rankings(paths[""])
     try:
         return {pool: read_lists(path)[MAIN_POOL] for pool, path in paths.items()}
