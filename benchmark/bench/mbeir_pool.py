@@ -3,8 +3,8 @@
 `python benchmark/bench/mbeir_pool.py make FOLDER [--share S]` writes the union pool, queries and qrels of all 16
 settings with the official numbers of rows (5,609,079 and 190,573), or a share of them; about 1.5 GB.
 `python benchmark/bench/mbeir_pool.py measure FOLDER [--only NAME]` prints one JSON line a figure, each from a process
-of its own: seconds, processor seconds over all cores, the highest resident memory, rows, and how busy the machine was
-before. `mbench-cold` loads all 16 tasks with an empty cache, `mbench-warm` again with a full one; `json` and `pyarrow`
+of its own: seconds, processor seconds over all cores, the highest resident memory, the highest anonymous memory (what is
+left without the pages of mapped files, which the system takes back), rows, and how busy the machine was before. `mbench-cold` loads all 16 tasks with an empty cache, `mbench-warm` again with a full one; `json` and `pyarrow`
 only read the pool.
 """
 
@@ -14,10 +14,12 @@ import argparse
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,6 +63,29 @@ class Setting:
             OFFICIAL.get(spec.query.modality[0], spec.query.modality[0]),
             str(options["target"]),
         )
+
+
+class OwnMemory(threading.Thread):
+    """Looks every 20 ms how much anonymous memory this process holds."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._most = 0
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Look until `peak` is called."""
+        while True:
+            found = re.search(r"^RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+            self._most = max(self._most, int(found[1]) if found else 0)
+            if self._done.wait(0.02):
+                return
+
+    def peak(self) -> int:
+        """Return the most that was seen, in kB, and stop looking."""
+        self._done.set()
+        self.join()
+        return self._most
 
 
 def main() -> None:
@@ -142,6 +167,8 @@ def one(name: str, folder: Path) -> dict[str, object]:
     load_before = os.getloadavg()[0]
     if name == "mbench-cold":
         shutil.rmtree(folder / "mbeir" / ".mbench-arrow", ignore_errors=True)
+    own = OwnMemory()
+    own.start()
     start, busy = time.perf_counter(), time.process_time()
     rows = FIGURES[name](folder)
     return {
@@ -149,6 +176,7 @@ def one(name: str, folder: Path) -> dict[str, object]:
         "seconds": round(time.perf_counter() - start, 2),
         "processor_seconds": round(time.process_time() - busy, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, 2),
+        "peak_own_gb": round(own.peak() / 1024**2, 2),
         "rows": rows,
         "load_before": round(load_before, 1),
         "cores": len(os.sched_getaffinity(0)),
