@@ -3,9 +3,10 @@
 `python benchmark/bench/mbeir_pool.py make FOLDER [--share S]` writes the union pool, queries and qrels of all 16
 settings with the official numbers of rows (5,609,079 and 190,573), or a share of them; about 1.5 GB.
 `python benchmark/bench/mbeir_pool.py measure FOLDER [--only NAME]` prints one JSON line a figure, each from a process
-of its own: seconds, processor seconds over all cores, the highest resident memory, the highest anonymous memory (what is
-left without the pages of mapped files, which the system takes back), rows, and how busy the machine was before. `mbench-cold` loads all 16 tasks with an empty cache, `mbench-warm` again with a full one; `json` and `pyarrow`
-only read the pool.
+of its own: seconds, processor seconds over all cores, the highest resident memory, the highest anonymous memory (what
+is left without the pages of mapped files, which the system takes back), rows, and how busy the machine was before.
+`mbench-cold` loads all 16 tasks with an empty cache, `mbench-warm` again with a full one; `json` and `pyarrow` only
+read the pool.
 """
 
 from __future__ import annotations

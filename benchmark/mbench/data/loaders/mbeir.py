@@ -117,7 +117,8 @@ class Reader:
     def _items(self, name: str, paths: Sequence[Path], fields: Fields, what: str) -> ArrowTable:
         title = f"the {what} of {self.spec.id}"
         pictures = FolderImages(self.files.root)
-        table = self.cache.table(name, paths, RECIPE, lambda: item_columns(paths, fields, title, pictures))
+        folder = self.cache.folder
+        table = self.cache.table(name, paths, RECIPE, lambda: item_columns(paths, fields, title, pictures, folder))
         ranks = table[RANK].chunk(0).to_numpy()
         return ArrowTable(table.drop_columns([RANK]), pictures, title, [ranks])
 

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mbench.core.errors import DataError, listed
+from mbench.core.errors import DataError, OutputError, listed
 from mbench.core.types import Rows
 from mbench.data.images import ImageSource
 from mbench.data.jsonl import read_batches
+from mbench.data.spool import gathered
 from mbench.data.table import ArrowTable
 
 MODALITIES = ("text", "image", "image,text")
@@ -43,14 +44,26 @@ QUERY = Fields("qid", "query_txt", "query_img_path", "query_modality")
 CANDIDATE = Fields("did", "txt", "img_path", "modality")
 
 
-def item_columns(paths: Sequence[Path], fields: Fields, what: str, pictures: ImageSource) -> pa.Table:
+def item_columns(
+    paths: Sequence[Path], fields: Fields, what: str, pictures: ImageSource, folder: Path | None = None
+) -> pa.Table:
     """Return the items of files, one after the other: id, text, image, modality (as official) and RANK.
 
-    Raises DataError that names the file and the line or the item.
+    They are put together in `folder`; in memory without one, or where it has no room. Raises DataError that names the
+    file and the line or the item.
     """
-    batches = [batch for path in paths for batch in _batches(path, fields)]
-    table = ArrowTable.of(pa.Table.from_batches(batches), name=what, pictures=pictures)
+    table = ArrowTable.of(_gathered(paths, fields, folder), name=what, pictures=pictures)
     return table.columns.append_column(RANK, pa.array(table.tie_ranks()))
+
+
+def _gathered(paths: Sequence[Path], fields: Fields, folder: Path | None) -> pa.Table:
+    batches = (batch for path in paths for batch in _batches(path, fields))
+    if folder is None:
+        return pa.Table.from_batches(batches)
+    try:
+        return gathered(batches, folder)
+    except OutputError:
+        return _gathered(paths, fields, None)
 
 
 def _batches(path: Path, fields: Fields) -> Iterator[pa.RecordBatch]:
