@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from mbench.core.errors import UserError
 from mbench.core.types import LoadOptions
-from mbench.models.device import placement, resolve_device, resolve_dtype
+from mbench.models.device import _may_have_gpu, placement, resolve_device, resolve_dtype
 
 
 @pytest.fixture
@@ -68,3 +72,23 @@ def test_auto_precision_is_fp32_on_a_cpu_and_the_models_own_elsewhere(two_gpus: 
     assert placement(LoadOptions(device="cpu"), official="bf16").dtype == "fp32"
     assert placement(LoadOptions(device="cuda"), official="bf16").dtype == "bf16"
     assert placement(LoadOptions(device="cpu", dtype="half"), official="bf16").torch_dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("files", "asked"), [(["null", "nvme0n1"], False), (["nvidiactl"], True), (["kfd"], True), (["dxg"], True)]
+)
+def test_torch_is_asked_wherever_a_driver_of_gpus_is_there(tmp_path: Path, files: list[str], asked: bool) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert _may_have_gpu(tmp_path) is (asked or not sys.platform.startswith("linux"))
+    assert _may_have_gpu(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_the_device_is_the_same_with_and_without_torch(name: str) -> None:
+    program = f"import {{}}; from mbench.models.device import resolve_device; print(resolve_device({name!r}))"
+    found = {
+        subprocess.run([sys.executable, "-c", program.format(first)], capture_output=True, text=True, check=True).stdout
+        for first in ("sys", "torch")
+    }
+    assert len(found) == 1

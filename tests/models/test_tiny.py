@@ -221,6 +221,18 @@ def test_retrained_weights_change_revision_and_identity(tmp_path: Path, tiny: Ti
     assert not np.allclose(one(other, text="dog"), one(tiny, text="dog"))
 
 
+def test_shipped_weights_that_change_after_their_hash_was_taken_encode_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / FILES["tiny"]
+    path.write_bytes((WEIGHTS / FILES["tiny"]).read_bytes())
+    monkeypatch.setattr("mbench.models.tiny.WEIGHTS", tmp_path)
+    model = load_model("tiny", LoadOptions(device="cpu"))
+    copy_with(path, trunk__cls=load_file(path)["trunk.cls"] + 1)
+    with pytest.raises(CheckpointError, match="changed while mbench ran"):
+        model.encode([Item("x", text="dog")], role="query")
+
+
 def test_wrong_arguments_name_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean 'checkpoint'"):
         load_model("tiny", LoadOptions(args={"checkpiont": "x"}))

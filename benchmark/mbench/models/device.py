@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mbench.core.errors import UserError, nearest
@@ -17,6 +19,8 @@ Dtype = Literal["fp32", "fp16", "bf16"]
 TORCH_NAMES: dict[Dtype, str] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 ALIASES: dict[str, Dtype] = {"float": "fp32", "half": "fp16", **{name: key for key, name in TORCH_NAMES.items()}}
 DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")
+GPU_FILES = ("nvidia", "nvhost", "nvmap", "nvgpu", "dxg", "kfd")
+"""How the names in /dev begin by which the drivers of NVIDIA, Tegra, WSL and AMD are reached: without one, no GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,12 @@ def placement(options: LoadOptions, official: Dtype = "fp32") -> Placement:
 
 
 def resolve_device(name: str) -> str:
-    """Return `cpu`, `cuda:N` or `mps`. `auto` takes the first of CUDA, MPS and CPU that is there. Raises UserError."""
+    """Return `cpu`, `cuda:N` or `mps`. `auto` takes the first of CUDA, MPS and CPU that is there. Raises UserError.
+
+    torch, which takes long to start, is asked only where its answer could be another one than the CPU.
+    """
+    if name == "cpu" or (name == "auto" and "torch" not in sys.modules and not _may_have_gpu()):
+        return "cpu"
     import torch
 
     if name == "auto":
@@ -55,9 +64,17 @@ def resolve_device(name: str) -> str:
         return _cuda(int(match[1] or 0))
     if name == "mps" and not torch.backends.mps.is_available():
         raise UserError("--device mps: this machine or this build of torch has no MPS; use --device cpu or auto.")
-    if name not in ("cpu", "mps"):
+    if name != "mps":
         raise UserError(f"--device {name}: unknown device.{_guess(name, DEVICES)} Use auto, cpu, cuda, cuda:N or mps.")
     return name
+
+
+def _may_have_gpu(folder: Path = Path("/dev")) -> bool:
+    """Tell whether torch could find a GPU; it could wherever the files of devices do not tell, as beyond Linux."""
+    try:
+        return not sys.platform.startswith("linux") or any(one.name.startswith(GPU_FILES) for one in folder.iterdir())
+    except OSError:
+        return True
 
 
 def resolve_dtype(name: str, auto: Dtype = "fp32") -> Dtype:

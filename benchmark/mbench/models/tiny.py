@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mbench.core.errors import EncodingError
+from mbench.core.errors import CheckpointError, EncodingError
 from mbench.core.files import file_sha256
 from mbench.core.specs import ModelCard
 from mbench.core.types import Item, LoadOptions, Role, Vectors
@@ -29,6 +30,7 @@ from mbench.models.tiny_sight import Sight
 
 if TYPE_CHECKING:
     from mbench.models.device import Placement
+    from mbench.models.tiny_net import DualNet, FusedNet
 
 WEIGHTS = Path(__file__).parent / "weights"
 DIMENSION = 128
@@ -52,28 +54,41 @@ class Tiny:
     weights: ClassVar[str] = "tiny.safetensors"
 
     def __init__(self, path: Path, placement: Placement) -> None:
-        """Raises CheckpointError unless every tensor of the file fits the network by name and shape."""
-        from mbench.models.tiny_net import NETS
-        from mbench.models.weights_io import Checkpoint, load_strict
-
-        self.net = NETS[self.net_name]()
-        load_strict(self.net, Checkpoint.open(path))
-        self.net.to(placement.device, placement.torch_dtype).eval()
-        self.placement = placement
-        self.sight = Sight(self.net.stem, placement, CHUNK)
-        digest = file_sha256(path)
-        parameters = sum(one.numel() for one in self.net.parameters())
-        self.card = self.card.model_copy(update={"revision": digest[:12], "parameters": parameters})
-        self.identity = {"weights_sha256": digest, "dtype": placement.dtype, "input": "1"}
+        """Weights are read when something has to be encoded: a run whose vectors are all stored needs no network."""
+        self.path, self.placement = path, placement
+        self.sha256 = file_sha256(path)
+        self.card = self.card.model_copy(update={"revision": self.sha256[:12]})
+        self.identity = {"weights_sha256": self.sha256, "dtype": placement.dtype, "input": "1"}
 
     @classmethod
     def load(cls, options: LoadOptions) -> Self:
-        """Load the shipped weights, or those of `--model-args checkpoint=`. Raises UserError and CheckpointError."""
+        """Take the shipped weights, or load those of `--model-args checkpoint=`. Raises UserError, CheckpointError."""
         from mbench.models.device import placement
 
         refuse_revision(options, cls.net_name)
         args = TinyArgs.read(options, cls.net_name)
-        return cls(args.checkpoint or WEIGHTS / cls.weights, placement(options))
+        model = cls(args.checkpoint or WEIGHTS / cls.weights, placement(options))
+        if args.checkpoint is not None:
+            parameters = sum(one.numel() for one in model.net.parameters())
+            model.card = model.card.model_copy(update={"parameters": parameters})
+        return model
+
+    @cached_property
+    def net(self) -> FusedNet | DualNet:
+        """The network with its weights. Raises CheckpointError unless every tensor fits it by name and shape."""
+        from mbench.models.tiny_net import NETS
+        from mbench.models.weights_io import Checkpoint, load_strict
+
+        net = NETS[self.net_name]()
+        load_strict(net, Checkpoint.open(self.path))
+        if file_sha256(self.path) != self.sha256:
+            raise CheckpointError(f"{self.path}: the weights changed while mbench ran; start it again.")
+        return net.to(self.placement.device, self.placement.torch_dtype).eval()
+
+    @cached_property
+    def sight(self) -> Sight:
+        """The network's eyes."""
+        return Sight(self.net.stem, self.placement, CHUNK)
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
         """Return unit vectors [n, 128]; an item's does not depend on the others beyond float rounding.
