@@ -17,6 +17,7 @@ from mbench.publish.board import Board
 from mbench.publish.bulk import many_records
 from mbench.publish.collect import Collection, Note
 from mbench.publish.columns import read_columns
+from mbench.publish.fragments import score_rows, svg_marks, table_rows
 from mbench.publish.ledger import Line
 from mbench.publish.ledgerview import LedgerView, ledger_view
 from mbench.publish.openings import Openings
@@ -122,6 +123,7 @@ def _environment(templates: Path) -> Any:
         keep_trailing_newline=True,
     )
     environment.filters |= {"safe_url": safe_url, "prose": prose}
+    environment.filters |= {"table_rows": table_rows, "score_rows": score_rows, "svg_marks": svg_marks}
     environment.globals["version"] = mbench.__version__
     return environment
 
