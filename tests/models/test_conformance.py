@@ -44,6 +44,10 @@ WRONG = [
     ("RefusesWithoutAName", LONG, "refused without the item's id: the text is too long"),
     ("HasNoVectorForAnA", {"a single letter"}, "a zero vector, which has no direction"),
     ("StacksNothing", {"no items"}, "raised ValueError: need at least one array to stack"),
+    ("PreparesOtherWords", {"two stages"}, "between `encode` and `encode_prepared` after `prepare`, most for"),
+    ("RemembersOnlyTheLastBatch", {"two stages"}, "gap "),
+    ("CountsTwiceWhatIsPrepared", {"two stages"}, "returned float32 [18, 113] for 9 items"),
+    ("CallsItsRolesAlike", {"roles alike"}, "as query and as candidate, most for"),
     ("NeverTheSame", {"same call twice"}, "the second call gave other vectors, first for query 'text-0'"),
 ]
 
@@ -69,6 +73,14 @@ def test_an_adapter_that_does_what_it_says_passes_every_check() -> None:
     speeds = row(rows, "items a second").finding.measured
     assert set(speeds) == {"text", "image", "image+text"} and min(speeds.values()) > 0
     assert row(rows, "memory").finding.measured["resident"] > 10
+
+
+def test_what_an_adapter_may_offer_beside_encode_is_checked_where_it_does() -> None:
+    plain, more = rows_of("Sound"), rows_of("SoundInTwoStages")
+    assert failures(more) == {}
+    for check in ("two stages", "roles alike"):
+        assert row(plain, check).finding.state == "info"
+        assert row(more, check).finding.state == "pass"
 
 
 @pytest.mark.parametrize(("name", "expected", "words"), WRONG, ids=[name for name, _, _ in WRONG])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mbench.core.errors import MbenchError, ModelError
 from mbench.core.types import LoadOptions, needs_of
-from mbench.models import conformance_checks, conformance_cost, conformance_inputs
+from mbench.models import conformance_checks, conformance_cost, conformance_inputs, conformance_offers
 from mbench.models.catalog import load_model
 from mbench.models.conformance_items import ordinary
 from mbench.models.conformance_subject import Check, Finding, MisbehaviourError, Subject, failed, skipped
@@ -40,7 +40,8 @@ def checks(subject: Subject, *, worker: bool = True) -> tuple[Check, ...]:
     if refusal:
         return (Check("model", "check-model applies", lambda _: skipped(f"embeddings are looked up by id: {refusal}")),)
     again = (conformance_cost.WORKER,) if worker else ()
-    return (*conformance_checks.CHECKS, *conformance_inputs.CHECKS, *again, *conformance_cost.CHECKS)
+    ours = (*conformance_checks.CHECKS, *conformance_offers.CHECKS, *conformance_inputs.CHECKS)
+    return (*ours, *again, *conformance_cost.CHECKS)
 
 
 def examine(subject: Subject, asked: Sequence[Check]) -> Iterator[Row]:

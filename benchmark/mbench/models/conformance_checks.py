@@ -101,9 +101,9 @@ def alone_or_together(subject: Subject) -> Finding:
     for role in ROLES:
         items = ordinary(subject.card)
         alone = np.stack([subject.alone(item, role) for item in items])
-        far, item_id = _widest(subject, items, alone, subject.encode(items, role))
+        far, item_id = widest(subject, items, alone, subject.encode(items, role))
         worst, where = max((worst, where), (far, f"{role} {item_id!r}"))
-    return _within(subject, worst, f"alone and in a batch of {len(items)}, most for {where}")
+    return within(subject, worst, f"alone and in a batch of {len(items)}, most for {where}")
 
 
 def any_order(subject: Subject) -> Finding:
@@ -118,8 +118,8 @@ def any_order(subject: Subject) -> Finding:
         shuffled = subject.encode([items[place] for place in order])
         found = np.empty_like(straight)
         found[order] = shuffled
-        worst, where = max((worst, where), _widest(subject, items, straight, found))
-    return _within(subject, worst, f"in three orders, most for {where!r}")
+        worst, where = max((worst, where), widest(subject, items, straight, found))
+    return within(subject, worst, f"in three orders, most for {where!r}")
 
 
 def other_id(subject: Subject) -> Finding:
@@ -128,7 +128,7 @@ def other_id(subject: Subject) -> Finding:
         return skipped("the adapter says that it needs the id")
     items = ordinary(subject.card)
     worst = max(_change(subject, item, replace(item, id=f"{item.id}-again")) for item in items)
-    return _within(subject, worst, "under two ids; `needs` does not list id")
+    return within(subject, worst, "under two ids; `needs` does not list id")
 
 
 def other_text(subject: Subject) -> Finding:
@@ -152,7 +152,7 @@ def role(subject: Subject) -> Finding:
         return noted(f"as query and as candidate {word}; the card does not tell (roles_differ)", gap=worst)
     if declared:
         return _changes(gaps, "role", "the card says roles_differ: true")
-    return _within(subject, worst, "as query and as candidate; the card says roles_differ: false")
+    return within(subject, worst, "as query and as candidate; the card says roles_differ: false")
 
 
 def instruction(subject: Subject) -> Finding:
@@ -161,7 +161,7 @@ def instruction(subject: Subject) -> Finding:
     if subject.card.uses_instructions:
         return _changes(gaps, "instruction", "the card says uses_instructions: true")
     worst = max(*gaps.values(), *(_instructed(subject, one, "candidate") for one in subject.card.modalities))
-    return _within(subject, worst, "under three instructions; the card says uses_instructions: false")
+    return within(subject, worst, "under three instructions; the card says uses_instructions: false")
 
 
 def candidate_instruction(subject: Subject) -> Finding:
@@ -184,7 +184,7 @@ def _as_needed(subject: Subject, need: str, pair: Callable[[Modality], list[Item
     if not gaps:
         return skipped(f"the card lists no modality with {need}")
     if need not in needs_of(subject.encoder):
-        return _within(subject, max(gaps.values()), f"with two of them; `needs` does not list {need}")
+        return within(subject, max(gaps.values()), f"with two of them; `needs` does not list {need}")
     blind = [name for name, gap in gaps.items() if gap <= LEAST_EFFECT]
     if blind:
         return failed(f"another {need} changes nothing in {', '.join(blind)}, though `needs` lists {need}", gap=0.0)
@@ -211,13 +211,15 @@ def _changes(gaps: dict[str, float], what: str, declared: str) -> Finding:
     return passed(f"changes {', '.join(seen)}" + (f"; not {', '.join(blind)}" if blind else ""), gap=max(gaps.values()))
 
 
-def _widest(subject: Subject, items: list[Item], one: Floats, other: Floats) -> tuple[float, str]:
+def widest(subject: Subject, items: list[Item], one: Floats, other: Floats) -> tuple[float, str]:
+    """Return the largest gap between the rows of two arrays [n, d], and the id of its item."""
     gaps = [subject.gap(*pair) for pair in zip(one, other, strict=True)]
     place = int(np.argmax(gaps))
     return gaps[place], items[place].id
 
 
-def _within(subject: Subject, gap: float, between: str) -> Finding:
+def within(subject: Subject, gap: float, between: str) -> Finding:
+    """Return whether rounding explains a gap; `between` says of what."""
     verdict = failed if gap > subject.tolerance else passed
     return verdict(f"gap {gap:.1e} {between}; tolerance {subject.tolerance:g}", gap=gap, tolerance=subject.tolerance)
 

@@ -47,6 +47,15 @@ class Check:
     run: Callable[[Subject], Finding]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch in its first stage: its items, and what `prepare` made of them."""
+
+    items: Sequence[Item]
+    role: Role
+    inputs: Any
+
+
 def passed(detail: str = "", **measured: float) -> Finding:
     """The adapter does what it should."""
     return Finding("pass", detail, measured)
@@ -85,19 +94,19 @@ class Subject:
         Raises the MbenchError that the adapter raised, MemoryError when memory ran out, and MisbehaviourError for any
         other exception.
         """
-        copies = [one if one.image is None else replace(one, image=one.image.copy()) for one in items]
-        return self.returned(copies, role)
+        return self.returned(_copies(items), role)
 
     def returned(self, items: Sequence[Item], role: Role) -> Any:
         """As `raw`, but with the very pictures of `items`."""
-        try:
-            return self.encoder.encode(items, role=role)
-        except MbenchError:
-            raise
-        except (Exception, SystemExit) as error:
-            if is_out_of_memory(error):
-                raise MemoryError(str(error)) from None
-            raise MisbehaviourError(f"raised {type(error).__name__}: {error} ({_place(error)})") from error
+        return _called(lambda: self.encoder.encode(items, role=role))
+
+    def prepared(self, items: Sequence[Item], role: Role) -> list[Prepared]:
+        """Return what `prepare` of an encoder in two stages (core/staged.py) makes of each batch. Raises as `raw`."""
+        return [Prepared(one, role, self._prepare(_copies(one), role)) for one in self._batches(items)]
+
+    def encode_prepared(self, batches: Sequence[Prepared]) -> Floats:
+        """Return float64 [n, d], the second stage for batches that were prepared. Raises as `encode`."""
+        return _joined([self._checked(one.items, one.role, self._encode_prepared(one.inputs)) for one in batches])
 
     def array(self, returned: Any) -> npt.NDArray[Any]:
         """Return what `raw` returned as an array, without a copy where it is one. Raises MisbehaviourError."""
@@ -108,16 +117,11 @@ class Subject:
 
     def encode(self, items: Sequence[Item], role: Role = "query") -> Floats:
         """Return float64 [n, d], encoded in batches. Raises as `raw`, also for a wrong shape, NaN or infinity."""
-        parts = [items[start : start + self.batch] for start in range(0, len(items), self.batch)]
-        found = [self._checked(part, role) for part in parts]
-        widths = {part.shape[1] for part in found}
-        if len(widths) > 1:
-            raise MisbehaviourError(f"returned vectors of different dimensions: {sorted(widths)}")
-        return np.concatenate(found)
+        return _joined([self._checked(part, role, self.raw(part, role)) for part in self._batches(items)])
 
     def alone(self, item: Item, role: Role = "query") -> Floats:
         """Return float64 [d], the vector of an item that has a batch to itself. Raises as `encode`."""
-        vector: Floats = self._checked([item], role)[0]
+        vector: Floats = self._checked([item], role, self.raw([item], role))[0]
         return vector
 
     def gap(self, one: Floats, other: Floats) -> float:
@@ -131,8 +135,19 @@ class Subject:
         distance = float(np.square(one - other).sum())
         return distance / (2 * float(scale)) if scale else (np.inf if distance else 0.0)
 
-    def _checked(self, items: Sequence[Item], role: Role) -> Floats:
-        vectors = self.array(self.raw(items, role))
+    def _batches(self, items: Sequence[Item]) -> list[Sequence[Item]]:
+        return [items[start : start + self.batch] for start in range(0, len(items), self.batch)]
+
+    def _prepare(self, items: Sequence[Item], role: Role) -> Any:
+        first: Any = self.encoder
+        return _called(lambda: first.prepare(items, role=role))
+
+    def _encode_prepared(self, inputs: Any) -> Any:
+        second: Any = self.encoder
+        return _called(lambda: second.encode_prepared(inputs))
+
+    def _checked(self, items: Sequence[Item], role: Role, returned: Any) -> Floats:
+        vectors = self.array(returned)
         if vectors.ndim != 2 or len(vectors) != len(items) or not vectors.shape[1] or vectors.dtype.kind != "f":
             raise MisbehaviourError(
                 f"returned {vectors.dtype} {list(vectors.shape)} for {len(items)} items; expected float32 "
@@ -154,6 +169,29 @@ def precision(encoder: Encoder, options: LoadOptions) -> Dtype:
         except UserError:
             continue
     return "fp32"
+
+
+def _called(work: Callable[[], Any]) -> Any:
+    """Call an adapter. Raises its MbenchError, MemoryError, and MisbehaviourError for all else that it raises."""
+    try:
+        return work()
+    except MbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from None
+        raise MisbehaviourError(f"raised {type(error).__name__}: {error} ({_place(error)})") from error
+
+
+def _copies(items: Sequence[Item]) -> list[Item]:
+    return [one if one.image is None else replace(one, image=one.image.copy()) for one in items]
+
+
+def _joined(parts: Sequence[Floats]) -> Floats:
+    widths = {part.shape[1] for part in parts}
+    if len(widths) > 1:
+        raise MisbehaviourError(f"returned vectors of different dimensions: {sorted(widths)}")
+    return np.concatenate(parts)
 
 
 def _unit(vector: Floats) -> Floats:
