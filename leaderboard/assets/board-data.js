@@ -6,13 +6,16 @@
   if (!source) return;
   const data = JSON.parse(source.textContent);
 
+  const scores = data.columns;
+  const models = data.models.map((model, at) => ({ kind: "model", at, model }));
+  const tasks = scores.filter((one) => one.kind === "task");
+  for (const { model, at } of models) model.done = tasks.filter((one) => one.best[at] !== null).length;
   const facts = [
+    { id: "tasks", title: "Tasks", metric: `of ${tasks.length}`, note: "On how many of the tasks with results the model has a current one.", kind: "fact", numeric: true, shown: false, text: (model) => String(model.done), sort: (model) => model.done },
     ...data.facts.map((one, at) => ({ ...one, kind: "fact", text: (model) => model.facts[at], sort: (model) => model.sorts[at] })),
     { id: "date", title: "Last run", note: "The day of the newest result.", kind: "fact", shown: false, text: (model) => model.date || "–", sort: () => null },
   ];
-  const scores = data.columns;
   const all = new Map([...scores, ...facts].map((one) => [one.id, one]));
-  const models = data.models.map((model, at) => ({ kind: "model", at, model }));
 
   // Published numbers make rows of their own: one for each name under which they were printed.
   const published = new Map();
@@ -24,15 +27,18 @@
     }
   }
 
+  const had = (column) => column.value.some((value) => value !== null);
   const means = scores.filter((one) => one.kind === "mean");
-  const first = means.filter((one) => means.find((other) => other.group === one.group) === one);
+  const first = [...means.filter((one) => means.find((other) => other.group === one.group) === one), facts[0]];
   const views = [
     ...data.groups.map((group, at) => ({ ...group, columns: scores.filter((one) => one.group === at) })),
   ];
   if (views.length > 1) {
-    views.unshift({ id: "overview", title: "Overview", about: "The mean of each group of tasks.", columns: means, shown: first });
-    views.push({ id: "all", title: "All tasks", about: "Every task of every group, a column each.", columns: scores });
+    views.unshift({ id: "overview", title: "Overview", about: "All models, with the mean of each group of tasks that a model has every task of.", columns: means, shown: first, everybody: true });
+    views.push({ id: "all", title: "All tasks", about: "Every task of every group, a column each.", columns: scores.filter((one) => one.kind === "task" || had(one)) });
   }
+  // The page opens with means where anybody has one, and else with the tasks themselves.
+  const opening = means.some(had) ? views[0] : views[views.length - 1];
 
   const fraction = (whole) => (whole === null || whole === undefined ? null : whole / data.unit);
 
@@ -105,9 +111,9 @@
       && (!asked.since || model.date >= asked.since);
   }
 
-  // Models that meet what is asked for and have a number in one of the columns.
-  function rows(columns, asked) {
-    const found = models.filter((row) => fits(row.model, asked) && columns.some((one) => has(row, one, asked.zero)));
+  // Models that meet what is asked for and have a number in one of the columns; `among` are those that count for that.
+  function rows(columns, asked, among = columns) {
+    const found = models.filter((row) => fits(row.model, asked) && among.some((one) => has(row, one, asked.zero)));
     if (!asked.published) return found;
     const words = asked.q.toLowerCase().split(/\s+/).filter(Boolean);
     const named = [...published.values()].filter((row) => words.every((word) => row.title.toLowerCase().includes(word)));
@@ -120,5 +126,8 @@
     return tasks.every((one) => one.protocol === protocol);
   }
 
-  window.mbench.board = { data, facts, scores, all, models, published, views, has, cell, sorted, rows, ofProtocol };
+  // Whether the order of some row by this column is told by more than its name.
+  const places = (column, rows, zero) => rows.some((row) => row.kind === "model" && column.best[row.at] !== null && has(row, column, zero));
+
+  window.mbench.board = { data, facts, scores, all, models, published, views, opening, has, cell, sorted, rows, places, ofProtocol };
 })();

@@ -65,9 +65,16 @@
     return make("th", { scope: "row" }, rank, title);
   }
 
+  // Of a mean that is not there: how far it is.
+  function gap(row, column) {
+    const done = row.kind === "model" && column.kind === "mean" && column.value[row.at] === null ? column.done[row.at] : 0;
+    const told = done ? make("small", {}, `${done} of ${column.metric}`) : null;
+    return make("td", { class: "n none" }, NOTHING, told);
+  }
+
   function score(row, column, shown) {
     const cell = board.cell(row, column, shown.asked.zero);
-    if (!cell) return make("td", { class: "n none" }, NOTHING);
+    if (!cell) return gap(row, column);
     const text = shown.asked.show === "rank" ? range(cell) : percent(cell.value);
     const top = cell.value === shown.tops.get(column.id) && row.kind === "model" && cell.best !== null;
     const td = make("td", { class: `n${cell.best === 1 ? " tied" : ""}${cell.best === null ? " aside" : ""}` }, top ? make("strong", {}, text) : text);

@@ -11,13 +11,13 @@
   const said = place.querySelector(".said");
   const LISTS = new Set(["modality"]);
   const DEFAULTS = { q: "", modality: [], size: "", licence: "", open: "", instructions: "", zero: "", protocol: "", since: "", show: "score", published: "" };
-  const start = board.views[0].id;
+  const none = place.querySelector(".none-left");
   let state = read();
 
   // The address after #: only what differs from the page as it opens. What it does not know is passed over.
   function read() {
     const found = new URLSearchParams(location.hash.slice(1));
-    const view = board.views.find((one) => one.id === found.get("view")) || board.views[0];
+    const view = board.views.find((one) => one.id === found.get("view")) || board.opening;
     const asked = {};
     for (const [name, usual] of Object.entries(DEFAULTS)) asked[name] = LISTS.has(name) ? found.getAll(name) : found.get(name) ?? usual;
     if (!["score", "plain", "rank"].includes(asked.show)) asked.show = DEFAULTS.show;
@@ -28,7 +28,7 @@
 
   function address(of = state) {
     const parts = new URLSearchParams();
-    if (of.view.id !== start) parts.append("view", of.view.id);
+    if (of.view !== board.opening) parts.append("view", of.view.id);
     if (of.sort) parts.append("sort", of.sort);
     if (of.sort && of.up) parts.append("order", "up");
     for (const [name, usual] of Object.entries(DEFAULTS)) {
@@ -51,33 +51,56 @@
   function isShown(column) {
     if (state.hide.includes(column.id)) return false;
     if (state.add.includes(column.id)) return true;
-    if (column.kind === "fact") return column.shown;
-    return !state.view.shown || state.view.shown.includes(column);
+    const usual = !state.view.shown || state.view.shown.includes(column);
+    return column.kind === "fact" ? column.shown || Boolean(state.view.shown && usual) : usual;
   }
 
-  function columns() {
-    const { protocol } = state.asked;
-    return candidates().filter((one) => isShown(one) && (!protocol || one.kind === "fact" || board.ofProtocol(one, protocol)));
+  const ofProtocol = (columns, { protocol }) => columns.filter((one) => !protocol || one.kind === "fact" || board.ofProtocol(one, protocol));
+  const columns = (asked) => ofProtocol(candidates().filter(isShown), asked);
+
+  function rows(asked, scores = columns(asked).filter((one) => one.kind !== "fact")) {
+    return board.rows(scores, asked, state.view.everybody ? ofProtocol(board.scores, asked) : scores);
   }
 
-  // What the table shows now: also what is exported.
+  // What the table shows now: also what is exported. Only a column that places somebody sorts the page as it opens.
   function view() {
-    const shown = columns();
+    const { asked } = state;
+    const shown = columns(asked);
     const scores = shown.filter((one) => one.kind !== "fact");
-    const sort = state.sort === "name" ? null : shown.find((one) => one.id === state.sort) || scores[0] || null;
+    const found = rows(asked, scores);
+    const placing = scores.filter((one) => board.places(one, found, asked.zero));
+    const sort = state.sort === "name" ? null : shown.find((one) => one.id === state.sort) || placing[0] || null;
     const up = sort !== null && sort.id === state.sort ? state.up : sort === null && !(state.sort === "name" && !state.up);
-    const ranked = sort && sort.kind !== "fact" ? sort : scores[0] || null;
-    const rows = board.sorted(board.rows(scores, state.asked), sort, up, state.asked.zero);
-    return { id: state.view.id, columns: shown, rows, sort, up, ranked, asked: state.asked };
+    const ranked = placing.includes(sort) ? sort : placing[0] || null;
+    return { id: state.view.id, columns: shown, rows: board.sorted(found, sort, up, asked.zero), sort, up, ranked, asked };
+  }
+
+  // A row is a revision of a model; where models have one each, rows are models.
+  function counted(found) {
+    const models = new Set(board.models.map((row) => row.model.id)).size;
+    const all = board.models.length;
+    const left = found.filter((row) => row.kind === "model").length;
+    return all === models ? `${left} of ${all} models` : `${left} of ${all} revisions of ${models} models`;
+  }
+
+  function tell(now) {
+    said.textContent = `${counted(now.rows)}, ${now.columns.length} columns${now.ranked ? `; ranks by ${now.ranked.full}` : ""}`;
+    none.hidden = now.rows.length > 0;
+    if (none.hidden) return;
+    const { text, action, change } = board.whyNone(form, state.asked, DEFAULTS, (asked) => rows(asked).length);
+    none.querySelector("span").textContent = text;
+    none.querySelector("button").textContent = action;
+    none.querySelector("button").onclick = () => {
+      go(change);
+      form.elements.q.focus();
+    };
   }
 
   function draw() {
     const now = view();
     board.draw(now);
     fill();
-    const models = now.rows.filter((row) => row.kind === "model").length;
-    said.textContent = `${models} of ${board.models.length} models, ${now.columns.length} columns${now.ranked ? `; ranks by ${now.ranked.full}` : ""}`;
-    place.querySelector(".none-left").hidden = now.rows.length > 0;
+    tell(now);
     place.querySelector("[data-about]").textContent = state.view.about;
     place.querySelector("caption").textContent = `${state.view.title}: models and their scores`;
   }
@@ -92,10 +115,10 @@
       }
     }
     const narrowed = Object.keys(DEFAULTS).filter((name) => !["q", "show", "published"].includes(name) && String(state.asked[name]) !== String(DEFAULTS[name]));
-    place.querySelector("[data-narrowed]").textContent = narrowed.length ? ` (${narrowed.length})` : "";
+    place.querySelector("[data-narrowed]").textContent = narrowed.length ? `(${narrowed.length})` : "";
     tabs.replaceChildren(...board.views.map((one) => {
       const link = make("a", { href: address({ ...state, view: one, sort: "" }), "aria-current": one === state.view ? "page" : null }, one.title);
-      return make("li", {}, link, make("small", {}, String(one.columns.filter((column) => column.kind === "task" || one.id === "overview").length)));
+      return make("li", {}, link, make("small", {}, String((one.shown || one.columns).filter((column) => column.kind === (one.everybody ? "mean" : "task")).length)));
     }));
     if (picker.closest("details").open) pick();
   }

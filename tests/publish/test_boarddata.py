@@ -87,3 +87,14 @@ def test_no_word_can_end_the_data_or_break_a_line(tmp_path: Path) -> None:
     html = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     inside = html.partition('id="board-data">')[2].partition("</script>")[0]
     assert json.loads(inside) and not set("<>&\u2028") & set(inside)
+
+
+def test_a_mean_that_is_not_there_tells_of_how_many_tasks_and_one_that_is_what_was_seen(tmp_path: Path) -> None:
+    seen = task("one", datasets=["COCO"])
+    trained, silent = card("a", training_datasets=["coco"]), card("b", training_datasets=None)
+    write(tmp_path / "r", result(seen, trained, 0.5), result(TWO, trained, 0.5), result(seen, silent, 0.5))
+    write(tmp_path / "r", result(seen, card("c", training_datasets=None), 0.1), result(TWO, card("c"), 0.1))
+    build(tmp_path / "site", catalog(seen, TWO), [tmp_path / "r"])
+    mean = column(told(tmp_path / "site"), "emoji.mean")
+    assert mean["done"] == {"1": 1} and mean["metric"] == "2 tasks"
+    assert mean["seen"] == "s ?"

@@ -60,16 +60,16 @@ def test_the_first_page_shows_scores_intervals_means_and_facts(built: Path) -> N
 
 def test_an_outdated_score_is_marked_and_neither_best_nor_in_a_mean(built: Path) -> None:
     beta = without_scripts(built / "index.html")[2]
-    assert beta[3] == "90.0 88.0–93.0 outdated" and beta[1] == "–"
+    assert beta[3] == "90.0 88.0–93.0 outdated" and beta[1] == "– 1 of 2 tasks"
     html = (built / "index.html").read_text()
     assert "<strong>75.0</strong>" in html and "<strong>90.0</strong>" not in html
     assert "outdated" in Html(built / "tasks" / "two.html").text
     assert "outdated" not in Html(built / "tasks" / "one.html").text
 
 
-def test_a_missing_score_is_a_dash_and_no_zero(built: Path) -> None:
+def test_a_missing_score_is_a_dash_and_no_zero_and_a_missing_mean_tells_how_far_it_is(built: Path) -> None:
     gamma = without_scripts(built / "index.html")[3]
-    assert gamma[1] == gamma[3] == "–"
+    assert gamma[1] == "– 1 of 2 tasks" and gamma[3] == "–"
 
 
 def test_a_task_page_tells_protocol_traps_and_how_each_number_came_about(built: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -181,6 +182,11 @@ class Board:
         if key not in self._means:
             self._means[key] = aggregate(group.spec, self._current(model), self.catalog)
         return self._means[key]
+
+    def done(self, model: ModelKey, tasks: Iterable[Task]) -> int:
+        """Return on how many of `tasks` a model has a current result."""
+        current = self._current(model)
+        return sum(task.id in current for task in tasks)
 
     def _current(self, model: ModelKey) -> dict[str, TaskResult]:
         if model not in self._counting:

@@ -5,13 +5,13 @@ Numbers are whole: 100,000ths of one. A column of scores is a list for each of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mbench.core.results import Value
-from mbench.core.specs import ReferenceScore
-from mbench.data.catalog import Group
+from mbench.core.specs import ReferenceScore, TaskSpec
+from mbench.data.catalog import Group, Task
 from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board, ModelKey, TaskKey
 from mbench.publish.collect import Entry
@@ -99,14 +99,17 @@ def _means(board: Board, group: Group, place: int) -> Iterator[dict[str, Any]]:
     found = {model: board.group_scores(model, group) for model in board.models}
     for one in group.spec.aggregates:
         scores = {model: means[one.name] for model, means in found.items() if one.name in means}
-        size = len(board.catalog.tasks(one.members or group.spec.members))
+        members = board.catalog.tasks(one.members or group.spec.members)
+        done = {model: board.done(model, members) for model in board.models if model not in scores}
         names = one.name.replace("_", " ")
         head = {"group": place, "id": f"{group.id}.{one.name}", "title": clean(names[:1].upper() + names[1:])}
         yield head | {
             "kind": "mean",
-            "metric": f"{size} tasks",
+            "metric": f"{len(members)} tasks",
             "full": f"{clean(group.spec.title or group.id)}, {clean(names)}",
             "reported": _reported(group.spec.reference_scores, one.name),
+            "done": {str(at): done[model] for at, model in enumerate(board.models) if done.get(model)},
+            "seen": _seen_of_mean(board, members, set(scores)),
             **_scores(board.models, {m: _Score(value) for m, value in scores.items()}, mean_places(scores)),
         }
 
@@ -114,7 +117,6 @@ def _means(board: Board, group: Group, place: int) -> Iterator[dict[str, Any]]:
 def _task(board: Board, task: TaskKey, queries: QueryColumns) -> dict[str, Any]:
     key, spec = board.primary(task), board.spec(task)
     scores = {model: one for model in board.models if (one := _score(board, model, task, key)) is not None}
-    zero = {model: board.exposure(board.model(model).card, spec).status if spec else "unknown" for model in scores}
     return {
         "id": clean(task.id if spec else f"{task.id}@{task.protocol}"),
         "full": clean(board.title(task)),
@@ -123,11 +125,21 @@ def _task(board: Board, task: TaskKey, queries: QueryColumns) -> dict[str, Any]:
         "href": board.task_page(task),
         "citation": clean(spec.citation) if spec else "",
         "reported": _reported(spec.reference_scores if spec else (), key),
-        "seen": "".join(
-            {"seen": "s", "unseen": "u", "unknown": "?"}[zero[m]] if m in zero else " " for m in board.models
-        ),
+        "seen": "".join(_seen(board, model, spec) if model in scores else " " for model in board.models),
         **_scores(board.models, scores, task_places(board, queries.of(task))),
     }
+
+
+def _seen(board: Board, model: ModelKey, spec: TaskSpec | None) -> str:
+    """Return whether a model was trained on a task's data: s(een), u(nseen) or ? for not known."""
+    status = board.exposure(board.model(model).card, spec).status if spec else "unknown"
+    return {"seen": "s", "unseen": "u", "unknown": "?"}[status]
+
+
+def _seen_of_mean(board: Board, members: Sequence[Task], models: Collection[ModelKey]) -> str:
+    """Return the same for means, a character a model: one task whose data were seen is enough."""
+    states = [{_seen(board, model, one.spec) for one in members} if model in models else " " for model in board.models]
+    return "".join(next(state for state in "s?u " if state in found) for found in states)
 
 
 def _score(board: Board, model: ModelKey, task: TaskKey, key: str) -> _Score | None:

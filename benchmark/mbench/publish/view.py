@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -60,7 +60,11 @@ class Unmeasured:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """Everything on the site. `newest` is the day of the last run, or empty; `data` is what table.js reads, as JSON."""
+    """Everything on the site.
+
+    `n_rows` counts the revisions of models, which are the rows of tables, `n_measured` the tasks with results. `newest`
+    is the day of the last run, or empty; `data` is what board-data.js reads, as JSON.
+    """
 
     groups: tuple[GroupView, ...]
     unmeasured: tuple[Unmeasured, ...]
@@ -69,7 +73,9 @@ class SiteView:
     marks: tuple[Mark, ...]
     broken: tuple[Note, ...]
     left_out: tuple[Note, ...]
+    n_rows: int
     n_results: int
+    n_measured: int
     newest: str
     data: Markup
 
@@ -93,7 +99,9 @@ def site_view(board: Board, columns: Sequence[Column], queries: QueryColumns) ->
         marks=_marks(board),
         broken=board.collection.broken,
         left_out=board.collection.left_out,
+        n_rows=len(board.models),
         n_results=len(dates),
+        n_measured=sum(bool(board.on_task(task)) for task in board.tasks),
         newest=day(max(dates, key=moment, default="")),
         data=Markup(as_json(board_data(board, measured, columns, queries))),  # noqa: S704 (as_json escapes markup)
     )
@@ -176,8 +184,16 @@ def _mean_heads(board: Board, section: Section) -> tuple[Head, ...]:
 def _means(board: Board, model: ModelKey, section: Section) -> tuple[Cell, ...]:
     if section.group is None:
         return ()
-    found = board.group_scores(model, section.group)
-    return tuple(score(found.get(one.name)) for one in section.group.spec.aggregates)
+    found, spec = board.group_scores(model, section.group), section.group.spec
+    parts = [board.catalog.tasks(one.members or spec.members) for one in spec.aggregates]
+    return tuple(
+        score(found[one.name]) if one.name in found else _gap(board.done(model, tasks), len(tasks))
+        for one, tasks in zip(spec.aggregates, parts, strict=True)
+    )
+
+
+def _gap(done: int, size: int) -> Cell:
+    return replace(EMPTY, below=f"{done} of {size} tasks" if done else "")
 
 
 def _task_heads(board: Board, tasks: Sequence[TaskKey], usual: Mapping[TaskKey, int | None]) -> tuple[Head, ...]:
