@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,41 @@ def test_equal_files_have_equal_digests_whatever_their_names(tmp_path: Path) -> 
     save(tmp_path / "c.png", size=(3, 4))
     folder = FolderImages(tmp_path)
     assert folder.digest("a.png") == folder.digest("b.png") != folder.digest("c.png")
+
+
+def test_a_picture_file_is_read_once_for_all_tables_of_a_run_and_again_when_it_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "a.bmp")
+    read: list[Path] = []
+
+    def counted(one: Path) -> bytes:
+        read.append(one)
+        return one.read_bytes()
+
+    monkeypatch.setattr(images, "read_bytes", counted)
+    first = {FolderImages(tmp_path).digest("a.bmp") for _ in range(3)}
+    assert len(first) == len(read) == 1
+    content = bytearray(path.read_bytes())
+    content[-4] ^= 1
+    path.write_bytes(content)
+    assert {FolderImages(tmp_path).digest("a.bmp") for _ in range(3)}.isdisjoint(first)
+    assert len(read) == 2
+    path.unlink()
+    with pytest.raises(ImageError, match=r"a\.bmp: there is no such picture"):
+        FolderImages(tmp_path).digest("a.bmp")
+
+
+def test_only_so_many_digests_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool of millions would take gigabytes."""
+    assert images._digest.cache_info().maxsize == images.REMEMBERED
+    remembered = lru_cache(2)(images._digest.__wrapped__)
+    monkeypatch.setattr(images, "_digest", remembered)
+    names = [save(tmp_path / f"{size}.png", size=(size, 3)).name for size in range(1, 6)]
+    folder = FolderImages(tmp_path)
+    digests = [folder.digest(name) for name in names * 2]
+    assert digests[:5] == digests[5:] and len(set(digests)) == 5
+    assert remembered.cache_info().currsize == 2
 
 
 def test_four_tiles_make_a_scene_in_reading_order_on_white() -> None:

@@ -15,6 +15,7 @@ from tests.data.small import tiles
 
 from mbench.core.errors import DataError, ImageError
 from mbench.core.types import Item, ItemTable
+from mbench.data import table as data_table
 from mbench.data.images import FolderImages
 from mbench.data.table import ArrowTable, lookup
 
@@ -110,6 +111,26 @@ def test_pictures_without_a_source_and_absent_pictures_are_refused(tmp_path: Pat
     with pytest.raises(ImageError, match=r"t: 2 of 2 pictures are not there: .*x\.png, .*y\.png"):
         made.check_images()
     table().check_images()
+
+
+def test_missing_pictures_are_counted_in_parts_and_the_first_ones_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of millions of pictures must not become Python objects at once."""
+    monkeypatch.setattr(data_table, "AT_ONCE", 4)
+    asked: list[int] = []
+
+    def all_but_one(_: FolderImages, names: list[str]) -> list[str]:
+        asked.append(len(names))
+        return [one for one in names if one != "3.png"]
+
+    monkeypatch.setattr(FolderImages, "missing", all_but_one)
+    columns = {"id": [str(n) for n in range(10)], "image": [f"{n}.png" for n in range(10)]}
+    with pytest.raises(
+        ImageError, match=r"t: 9 of 10 pictures are not there: 0.png, 1.png, 2.png, 4.png, 5.png and 4 more\."
+    ):
+        ArrowTable.of(columns, name="t", pictures=FolderImages(tmp_path)).check_images()
+    assert asked == [4, 4, 2]
 
 
 NEEDS = [frozenset({"text"}), frozenset({"image"}), frozenset({"text", "image"}), frozenset({"id"})]

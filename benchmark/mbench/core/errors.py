@@ -96,8 +96,8 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     return [by_lower[m] for m in difflib.get_close_matches(name.lower(), by_lower, n=limit, cutoff=0.5)]
 
 
-def listed(names: Iterable[object], limit: int = 5) -> str:
-    """Join names for a message, `limit` of them, and say how many were left out."""
+def listed(names: Iterable[object], limit: int = 5, total: int | None = None) -> str:
+    """Join names for a message, `limit` of them, and say how many were left out of all, or of `total`."""
     everything = [str(n) for n in names]
-    more = len(everything) - limit
+    more = (len(everything) if total is None else total) - limit
     return ", ".join(everything[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +26,8 @@ MAX_BYTES = 256 * 1024 * 1024
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Formats that are decoded in process; those that call other programs (EPS, PDF) are left out."""
 DIGEST_SIZE = 16
+REMEMBERED = 1 << 17
+"""Picture files whose digests are remembered, for all tables of a run: as many as tasks share, in about 50 MB."""
 
 
 class ImageSource(Protocol):
@@ -52,11 +56,18 @@ def open_picture(path: Path) -> Image:
 
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a picture file. Raises ImageError when it is absent, unreadable or larger than MAX_BYTES."""
-    try:
+    with _named(path):
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ImageError(f"{path}: {size} bytes; pictures may have at most {MAX_BYTES}.")
         return path.read_bytes()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Raise ImageError that names the picture file for what the system says of it."""
+    try:
+        yield
     except FileNotFoundError:
         raise ImageError(f"{path}: there is no such picture file.") from None
     except OSError as error:
@@ -91,7 +102,6 @@ class FolderImages:
 
     root: Path
     template: str = "{}"
-    _digests: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, reference: str) -> Path:
         """Return the file of a reference. Raises ImageError when it would lie outside of the folder."""
@@ -106,10 +116,10 @@ class FolderImages:
 
     def digest(self, reference: str) -> bytes:
         """Return the digest of the file's bytes. Raises ImageError."""
-        if reference not in self._digests:
-            content = read_bytes(self.path(reference))
-            self._digests[reference] = hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()
-        return self._digests[reference]
+        path = self.path(reference)
+        with _named(path):
+            state = path.stat()
+        return _digest(str(path), state.st_size, state.st_mtime_ns)
 
     def pixels(self, reference: str) -> int:
         """Return width times height as the file's header has it; 0 where it cannot be read."""
@@ -126,6 +136,12 @@ class FolderImages:
         """Return the paths of the files that are not there."""
         paths = (self.path(reference) for reference in references)
         return [str(path) for path in paths if not path.is_file()]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _digest(path: str, size: int, changed: int) -> bytes:
+    """Size and time of change are there for the memory alone: a picture that was replaced is read again."""
+    return hashlib.blake2b(read_bytes(Path(path)), digest_size=DIGEST_SIZE).digest()
 
 
 SEPARATOR = "|"

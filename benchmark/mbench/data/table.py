@@ -23,6 +23,8 @@ CHARACTERS_A_TOKEN = 4
 PIXELS_A_TOKEN = 14 * 14
 AT_ONCE = 1 << 16
 """Rows that may be Python objects at the same time."""
+SHOWN = 5
+"""Missing pictures that a message names."""
 _LARGE = 2**31 - 1
 
 
@@ -159,10 +161,13 @@ class ArrowTable:
         """Verify that every picture that a row names is there. Raises ImageError that names the first missing ones."""
         if self.pictures is None:
             return
-        named = pc.unique(pc.drop_null(self.array("image"))).to_pylist()
-        missing = self.pictures.missing(named)
-        if missing:
-            raise ImageError(f"{self.name}: {len(missing)} of {len(named)} pictures are not there: {listed(missing)}.")
+        named, first, count = pc.unique(pc.drop_null(self.array("image"))), list[str](), 0
+        for part in _parts(len(named)):
+            missing = self.pictures.missing(named[part].to_pylist())
+            first, count = [*first, *missing[:SHOWN]][:SHOWN], count + len(missing)
+        if first:
+            told = listed(first, SHOWN, count)
+            raise ImageError(f"{self.name}: {count} of {len(named)} pictures are not there: {told}.")
 
     def lookup(self, ids: Sequence[str] | pa.Array) -> Rows:
         """Return the row of each id, -1 for an unknown one."""
