@@ -16,10 +16,17 @@ from tests.retrieval.brute_force import KINDS, assert_same, brute_force, embeddi
 
 from mbench.core.errors import EncodingError, UserError
 from mbench.core.types import Sets
-from mbench.retrieval import plan
+from mbench.retrieval import plan, small
 from mbench.search import Rankings, top_k
 
 PRECISIONS = ("bf16", "fp32", "fp64")
+
+
+@pytest.fixture(params=["small", "large"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search as small pools are, then as large ones are."""
+    if request.param == "large":
+        monkeypatch.setattr(small, "PRODUCTS", 0)
 
 
 def some_sets(rng: np.random.Generator, n_queries: int, n: int, largest: int) -> Sets:
@@ -34,7 +41,7 @@ def some_sets(rng: np.random.Generator, n_queries: int, n: int, largest: int) ->
     ),
     k=st.sampled_from([1, 2, 10, 90]),
     options=st.tuples(st.booleans(), st.booleans(), st.booleans()),
-    precision=st.sampled_from(PRECISIONS),
+    precision=st.sampled_from(["auto", *PRECISIONS]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_equals_brute_force(kind, shape, k, options, precision, seed):
@@ -70,16 +77,23 @@ def test_memory_threads_and_precision_do_not_change_a_bit(precision, memory):
 
 
 @settings(max_examples=25, deadline=None)
-@given(n_queries=st.integers(0, 9), n=st.integers(1, 60), k=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
-def test_galleries_equal_brute_force(n_queries, n, k, seed):
+@given(
+    n_queries=st.integers(0, 9),
+    n=st.integers(1, 60),
+    k=st.integers(1, 12),
+    precision=st.sampled_from(["auto", "fp32"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_galleries_equal_brute_force(n_queries, n, k, precision, seed):
     rng = np.random.default_rng(seed)
     queries, corpus = embeddings("duplicates", n_queries, n, 8, half=True, seed=seed)
     galleries, exclude = some_sets(rng, n_queries, n, 25), some_sets(rng, n_queries, n, 5)
     tie_ranks = rng.permutation(n)
-    found = top_k(queries, corpus, k, galleries=galleries, exclude=exclude, tie_ranks=tie_ranks)
+    found = top_k(queries, corpus, k, galleries=galleries, exclude=exclude, tie_ranks=tie_ranks, precision=precision)
     assert_same(found, brute_force(queries, corpus, k, exclude, galleries, tie_ranks))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_scores_are_the_exact_dot_products_to_within_rounding():
     queries, corpus = embeddings("plain", 3, 40, 33, half=False, seed=0)
     found = top_k(queries, corpus, 40)
@@ -89,6 +103,7 @@ def test_scores_are_the_exact_dot_products_to_within_rounding():
             assert abs(Fraction(score) - sum(products)) <= sum(map(abs, products)) * Fraction(8, 2**53)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_constant_embeddings_give_the_highest_tie_ranks_and_no_crowd():
     corpus = np.ones((30_000, 16), dtype=np.float16)
     ranks = np.random.default_rng(3).permutation(30_000)
@@ -97,6 +112,7 @@ def test_constant_embeddings_give_the_highest_tie_ranks_and_no_crowd():
     assert (found.scores == 16).all()
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_copies_that_are_excluded_do_not_use_up_the_places_of_those_that_are_not():
     corpus = np.ones((6000, 4), dtype=np.float16)
     exclude = Sets.of([range(5990, 6000), [], [5999, 0]])
@@ -104,6 +120,7 @@ def test_copies_that_are_excluded_do_not_use_up_the_places_of_those_that_are_not
     assert found.ids.tolist() == [[5989, 5988], [5999, 5998], [5998, 5997]]
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_ties_at_the_cut_go_to_the_higher_rank_even_when_it_comes_first_in_the_corpus():
     corpus = np.zeros((5000, 4), dtype=np.float32)
     corpus[[7, 3000, 4999], 0] = 1
@@ -113,6 +130,7 @@ def test_ties_at_the_cut_go_to_the_higher_rank_even_when_it_comes_first_in_the_c
     assert top_k(np.eye(1, 4, dtype=np.float32), corpus, 2).ids.tolist() == [[4999, 3000]]
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_order_of_ties_is_that_of_trec_eval():
     rng = np.random.default_rng(8)
     names = [f"d{number}" for number in rng.permutation(300)]
@@ -127,6 +145,7 @@ def test_order_of_ties_is_that_of_trec_eval():
             assert judged["q"]["recip_rank"] == pytest.approx(1 / (place + 1))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_the_best_is_removed_before_the_cut_and_not_after():
     queries, corpus = embeddings("plain", 4, 6000, 8, half=True, seed=1)
     best = top_k(queries, corpus, 3)
@@ -134,6 +153,7 @@ def test_the_best_is_removed_before_the_cut_and_not_after():
     np.testing.assert_array_equal(rest.ids, best.ids[:, 1:])
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_query_left_with_fewer_candidates_is_filled_with_minus_one():
     corpus = np.ones((4, 2), dtype=np.float32)
     found = top_k(corpus[:3], corpus, 9, galleries=Sets.of([[0, 0, 2], [], [1]]), exclude=Sets.of([[3], [1], [1]]))
@@ -141,6 +161,7 @@ def test_a_query_left_with_fewer_candidates_is_filled_with_minus_one():
     assert found.scores.tolist() == [[2.0, 2.0], [-np.inf, -np.inf], [-np.inf, -np.inf]]
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(("n_queries", "n", "shape"), [(0, 5, (0, 0)), (3, 0, (3, 0)), (3, 2, (3, 2))])
 def test_nothing_to_search_and_k_beyond_the_corpus(n_queries, n, shape):
     found = top_k(np.ones((n_queries, 3), dtype=np.float32), np.ones((n, 3), dtype=np.float16), 7)
@@ -148,6 +169,7 @@ def test_nothing_to_search_and_k_beyond_the_corpus(n_queries, n, shape):
     assert found.ids.shape == found.scores.shape == shape
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_memmaps_and_strided_views_are_searched_like_arrays(tmp_path: Path):
     queries, corpus = embeddings("plain", 5, 3000, 32, half=True, seed=4)
     corpus.tofile(tmp_path / "corpus.f16")
@@ -170,6 +192,7 @@ def test_the_settings_of_torch_are_left_as_they_were_and_do_not_weaken_the_bound
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n", [40, 9000])
 def test_a_bad_vector_is_named_by_its_row(bad, n):

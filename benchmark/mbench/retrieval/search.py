@@ -3,13 +3,15 @@
     scores   canonical float64 dot products of the stored values          (retrieval/pairs.py)
     order    score descending, then tie rank descending, as trec_eval orders ids; the cut is made in this order
     how      a cheap product with a proven error bound drops what cannot be among the k best (retrieval/filters.py,
-             retrieval/scan.py); what is left is scored exactly (retrieval/pool.py)
+             retrieval/scan.py); what is left is scored exactly (retrieval/pool.py); small pools need numpy alone
+             (retrieval/small.py)
 
 So ids, order and scores do not depend on tile size, memory, threads or the precision of the filter.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -22,6 +24,7 @@ from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, place_in_
 from mbench.retrieval.plan import Plan, make_plan
 from mbench.retrieval.probe import fastest_precision
 from mbench.retrieval.scan import Excluded, Scan
+from mbench.retrieval.small import Small, fits
 from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
 from mbench.retrieval.workers import plain_torch, run_all
 
@@ -66,11 +69,14 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     for name, sets in (("exclude", exclude), ("galleries", galleries)):
         _check_sets(name, sets, len(queries), len(corpus))
     ties = TieOrder(_checked_ranks(tie_ranks, len(corpus)))
-    with plain_torch() as threads:
-        levels = _levels(precision, device)
+    small = precision == "auto" and device == "cpu" and fits(queries, corpus, galleries, memory)
+    with nullcontext(1) if small else plain_torch() as threads:
+        levels = () if small else _levels(precision, device)
         plan = make_plan(len(queries), len(corpus), queries.shape[1], min(k, len(corpus)), memory, workers or threads)
         search = _Search(queries, corpus, min(k, len(corpus)), ties, plan)
-        if galleries is not None or len(corpus) <= 2 * k:
+        if small:
+            search.small(galleries, exclude)
+        elif galleries is not None or len(corpus) <= 2 * k:
             search.plain(galleries, exclude)
         else:
             search.filtered(exclude, levels, device)
@@ -84,6 +90,11 @@ class _Search:
         self.queries, self.corpus, self.k, self.ties, self.plan = queries, corpus, k, ties, plan
         self.ids = np.full((len(queries), k), -1, dtype=np.int64)
         self.scores = np.full((len(queries), k), -np.inf)
+
+    def small(self, galleries: Sets | None, exclude: Sets | None) -> None:
+        """Find what is best without torch."""
+        for part, best in Small(self.queries, self.corpus, self.k, self.ties).blocks(galleries, exclude):
+            self._put(part, best)
 
     def plain(self, galleries: Sets | None, exclude: Sets | None) -> None:
         """Score every candidate of every query."""
