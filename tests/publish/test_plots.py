@@ -71,7 +71,13 @@ def test_models_of_unknown_size_or_without_a_mean_are_named_and_not_drawn() -> N
     assert figure is not None
     drawn = {mark.title.split(":")[0] for mark in figure.drawings[0].marks if mark.title}
     assert drawn == {"a", "b"}
-    assert "free, quiet" in figure.notes[0] and "partly" in figure.notes[1]
+    assert figure.notes == (
+        "Not drawn, since they have no parameters (baselines): free.",
+        "Not drawn, since their cards do not state the parameters: quiet.",
+        "Not drawn, since they lack a current result on some of the tasks: partly.",
+    ), "no parameters are something else than none that are told"
+    costs = {row.name.title: row.cells[0].text for row in figure.table.rows}
+    assert (costs["free"], costs["quiet"]) == ("0", "–")
     assert {row.name.title for row in figure.table.rows} == {"a", "b", "quiet", "partly", "free"}
 
 

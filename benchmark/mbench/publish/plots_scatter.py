@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from mbench.core.errors import listed
 from mbench.core.results import Value
 from mbench.publish.plots import (
     HALF,
@@ -31,12 +32,17 @@ from mbench.publish.text import NONE
 HEIGHT = 400.0
 TOP, LEFT, BOTTOM, RIGHT = 34.0, 40.0, 46.0, 14.0
 LONGEST_LABEL = 26
+NAMED = 8
+"""Models that a note names; the table below the figure has all."""
 Ticks = Callable[[float, float, Callable[[int], str], int], list[Tick]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A model with what it costs (None: not known) and how good it is (None: not measured on all tasks)."""
+    """A model with what it costs (None: its card does not say) and how good it is (None: not measured on all tasks).
+
+    A baseline can cost nothing: 0 has no place on a logarithmic axis.
+    """
 
     name: str
     page: str
@@ -104,14 +110,16 @@ def _dominates(cost: int, quality: float, other_cost: int, other_quality: float)
 
 
 def _notes(samples: Sequence[Sample], cost: Cost) -> tuple[str, ...]:
-    silent = sorted({s.name for s in samples if s.quality and not s.cost})
-    unmeasured = sorted({s.name for s in samples if s.cost and not s.quality})
-    notes = []
-    if silent:
-        notes.append(f"Not drawn, since their cards state no {cost.title}: {', '.join(silent)}.")
-    if unmeasured:
-        notes.append(f"Not drawn, since they lack a current result on some of the tasks: {', '.join(unmeasured)}.")
-    return tuple(notes)
+    reasons = {
+        f"they have no {cost.title} (baselines)": [s for s in samples if s.quality and s.cost == 0],
+        f"their cards do not state the {cost.title}": [s for s in samples if s.quality and s.cost is None],
+        "they lack a current result on some of the tasks": [s for s in samples if s.cost and not s.quality],
+    }
+    return tuple(
+        f"Not drawn, since {reason}: {listed(sorted({s.name for s in found}), NAMED)}."
+        for reason, found in reasons.items()
+        if found
+    )
 
 
 def _draw(points: Sequence[_Point], quality: str, cost: Cost, width: float) -> Drawing:
@@ -163,8 +171,11 @@ def _labels(points: Sequence[_Point], x: Scale, y: Scale, frame: Box, lines: Seq
 def _table(samples: Sequence[Sample], quality: str, cost: Cost) -> Table:
     heads = (Head(cost.axis, numeric=True), Head(quality, numeric=True))
     order = sorted(samples, key=lambda s: (-(s.quality.value if s.quality else -1.0), s.name))
-    rows = [
-        Row(Name(s.name, href=s.page), (Cell(cost.words(s.cost) if s.cost else NONE, numeric=True), score(s.quality)))
-        for s in order
-    ]
+    rows = [Row(Name(s.name, href=s.page), (_cost(s, cost), score(s.quality))) for s in order]
     return Table("Model", heads, tuple(rows))
+
+
+def _cost(sample: Sample, cost: Cost) -> Cell:
+    if sample.cost is None:
+        return Cell(NONE, numeric=True)
+    return Cell(cost.words(sample.cost), sort=str(sample.cost), numeric=True)
