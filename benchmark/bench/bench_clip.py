@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mbench.data.images import FolderImages
+from mbench.data.table import ArrowTable
+
 MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 LIGHT = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "patch_size": 32}
 VIT_B_16 = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "patch_size": 16}
@@ -72,6 +75,17 @@ def save_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
 def sentence(number: int) -> str:
     """Return a text of 3 to 40 letters, another one for each number."""
     return f"{number} " + "a red car beside an old blue house"[: number % 35]
+
+
+def picture_table(files: list[Path]) -> ArrowTable:
+    """Return the table of picture files."""
+    names = [file.name for file in files]
+    return ArrowTable.of({"id": names, "image": names}, name="pictures", pictures=FolderImages(files[0].parent))
+
+
+def text_table(texts: list[str]) -> ArrowTable:
+    """Return the table of texts."""
+    return ArrowTable.of({"id": [str(n) for n in range(len(texts))], "text": texts}, name="texts")
 
 
 def write(path: Path, value: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """Speed of encoding, as ratios to the bare forward pass, to a DataLoader with Hugging Face's processor and to mteb.
 
-`python benchmark/bench/encode.py [--light N] [--heavy N] [--repeats R] [--only PART]` prints one JSON line a figure:
-median seconds of either side, by the clock and of the processor, and the ratio of ours to theirs (below 1: we are
-faster). Ours is all that a run does between a table of files and its vectors: content keys, order by cost, decoding,
-preprocessing, the model, the checks. The bare forward pass finds its tensors in memory. The models are CLIP with random
-weights: a light one, and a heavy one of the size of ViT-B/16. Both sides must give the same vectors, or there is no
-figure.
+`python benchmark/bench/encode.py [--light N] [--heavy N] [--repeats R] [--only PART] [--against PART]` prints one JSON
+line a figure: median seconds of either side, by the clock and of the processor, and the ratio of ours to theirs (below
+1: we are faster). `--only heavy --against bare` takes a few minutes. Ours is all that a run does between a table of
+files and its vectors: content keys, order by cost, decoding, preprocessing, the model, the checks. The bare forward
+pass finds its tensors in memory. The models are CLIP with random weights: a light one, and a heavy one of the size of
+ViT-B/16. Both sides must give the same vectors, or there is no figure.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_clip import LIGHT, VIT_B_16, save_clip, save_photos, sentence
+from bench_clip import LIGHT, VIT_B_16, picture_table, save_clip, save_photos, sentence, text_table
 
 from mbench.core.types import LoadOptions, Vectors
-from mbench.data.images import FolderImages
+from mbench.data.images import file_digest
 from mbench.data.table import ArrowTable
 from mbench.models.clip import Clip
 from mbench.retrieval.encode import Tally, embed
@@ -73,11 +73,12 @@ def main() -> None:
     parser.add_argument("--heavy", type=int, default=32, help="items for the heavy model")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default="", help="settings whose name begins so")
+    parser.add_argument("--against", default="", help="alternatives whose name begins so")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for setting in settings(Path(folder), options.light, options.heavy):
             if setting.name.startswith(options.only):
-                measure(setting, Path(folder) / setting.name.replace(" ", "-"), options.repeats)
+                measure(setting, Path(folder) / setting.name.replace(" ", "-"), options.repeats, options.against)
 
 
 def settings(folder: Path, light: int, heavy: int) -> Iterator[Setting]:
@@ -90,24 +91,11 @@ def settings(folder: Path, light: int, heavy: int) -> Iterator[Setting]:
     yield Setting("heavy 640", large, (640, 480), heavy)
 
 
-def measure(setting: Setting, folder: Path, repeats: int) -> None:
+def measure(setting: Setting, folder: Path, repeats: int, against: str) -> None:
     """Time our path and the others in turn, so that all of them meet the same load; print a line for each other."""
-    model = Clip.load(LoadOptions(args={"checkpoint": str(setting.folder)}, device="cpu", offline=True))
-    works: dict[str, Work]
-    if setting.size is None:
-        texts = [sentence(n) for n in range(setting.count)]
-        works = {"ours": partial(ours, model, text_table(texts)), "bare forward": bare_texts(model, texts)}
-    else:
-        files = save_photos(folder, setting.count, setting.size)
-        works = {
-            "ours": partial(ours, model, picture_table(files)),
-            "bare forward": bare_pictures(model, files),
-            "DataLoader, 2 workers": partial(with_loader, model, files),
-        }
-        if find_spec("mteb") is not None:
-            works["mteb"] = in_mteb(setting.folder, files)
+    works = {name: work for name, work in works_of(setting, folder).items() if name.startswith(("ours", against))}
     times: dict[str, list[Timed]] = {name: [] for name in works}
-    expected = unit(works["bare forward"]())
+    expected = unit(works["ours"]())
     for _ in range(repeats):
         for name, work in works.items():
             took, found = timed(work)
@@ -118,20 +106,27 @@ def measure(setting: Setting, folder: Path, repeats: int) -> None:
             print(json.dumps(figure(setting, name, times["ours"], times[name])), flush=True)
 
 
+def works_of(setting: Setting, folder: Path) -> dict[str, Work]:
+    """Return our path and the others, by name."""
+    model = Clip.load(LoadOptions(args={"checkpoint": str(setting.folder)}, device="cpu", offline=True))
+    if setting.size is None:
+        texts = [sentence(n) for n in range(setting.count)]
+        return {"ours": partial(ours, model, text_table(texts)), "bare forward": bare_texts(model, texts)}
+    files = save_photos(folder, setting.count, setting.size)
+    works: dict[str, Work] = {
+        "ours": partial(ours, model, picture_table(files)),
+        "bare forward": bare_pictures(model, files),
+        "DataLoader, 2 workers": partial(with_loader, model, files),
+    }
+    if find_spec("mteb") is not None:
+        works["mteb"] = in_mteb(setting.folder, files)
+    return works
+
+
 def ours(model: Clip, table: ArrowTable) -> Vectors:
-    """Embed a table as a run does, with nothing stored."""
+    """Embed a table as a run does, with nothing stored or remembered."""
+    file_digest.cache_clear()
     return embed(model, table, "candidate", Tally(BATCH), Quiet())
-
-
-def picture_table(files: list[Path]) -> ArrowTable:
-    """Return the table of picture files."""
-    names = [file.name for file in files]
-    return ArrowTable.of({"id": names, "image": names}, name="pictures", pictures=FolderImages(files[0].parent))
-
-
-def text_table(texts: list[str]) -> ArrowTable:
-    """Return the table of texts."""
-    return ArrowTable.of({"id": [str(n) for n in range(len(texts))], "text": texts}, name="texts")
 
 
 def bare_pictures(model: Clip, files: list[Path]) -> Work:

@@ -137,9 +137,9 @@ def test_a_picture_file_is_read_once_for_all_tables_of_a_run_and_again_when_it_w
 
 def test_only_so_many_digests_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool of millions would take gigabytes."""
-    assert images._digest.cache_info().maxsize == images.REMEMBERED
-    remembered = lru_cache(2)(images._digest.__wrapped__)
-    monkeypatch.setattr(images, "_digest", remembered)
+    assert images.file_digest.cache_info().maxsize == images.REMEMBERED
+    remembered = lru_cache(2)(images.file_digest.__wrapped__)
+    monkeypatch.setattr(images, "file_digest", remembered)
     names = [save(tmp_path / f"{size}.png", size=(size, 3)).name for size in range(1, 6)]
     folder = FolderImages(tmp_path)
     digests = [folder.digest(name) for name in names * 2]

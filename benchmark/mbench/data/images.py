@@ -119,7 +119,7 @@ class FolderImages:
         path = self.path(reference)
         with _named(path):
             state = path.stat()
-        return _digest(str(path), state.st_size, state.st_mtime_ns)
+        return file_digest(str(path), state.st_size, state.st_mtime_ns)
 
     def pixels(self, reference: str) -> int:
         """Return width times height as the file's header has it; 0 where it cannot be read."""
@@ -139,8 +139,11 @@ class FolderImages:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _digest(path: str, size: int, changed: int) -> bytes:
-    """Size and time of change are there for the memory alone: a picture that was replaced is read again."""
+def file_digest(path: str, size: int, changed: int) -> bytes:
+    """Return the digest of a file's bytes. Raises ImageError.
+
+    Size and time of change are there for the memory alone: a picture that was replaced is read again.
+    """
     return hashlib.blake2b(read_bytes(Path(path)), digest_size=DIGEST_SIZE).digest()
 
 
