@@ -23,6 +23,7 @@ from mbench.core.files import write_json
 from mbench.core.results import Counts, ModelRef, TaskRef, TaskResult, Value, result_folder
 from mbench.core.specs import ModelCard
 from mbench.data.catalog import Catalog, Task, task_fingerprint
+from mbench.publish.bulk import many_records
 from mbench.publish.collect import collect, sources
 from mbench.publish.site import build_site
 
@@ -92,7 +93,8 @@ def make(folder: Path, n_models: int, n_tasks: int) -> None:
     for one in made_results(catalog, n_models):
         write_json(result_folder(folder / "results", one.model) / f"{one.task.id}.json", one.model_dump(mode="json"))
     start = time.perf_counter()
-    build_site(collect(sources([folder / "results"], None)), catalog, folder / "site")
+    with many_records():
+        build_site(collect(sources([folder / "results"], None)), catalog, folder / "site")
     tell(f"build of {n_models} x {n_tasks}", time.perf_counter() - start, "s")
 
 

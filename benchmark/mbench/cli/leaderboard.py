@@ -46,6 +46,7 @@ def build(
 ) -> None:
     """Build the static site from all results."""
     from mbench.data.catalog import Catalog
+    from mbench.publish.bulk import many_records
     from mbench.publish.collect import collect, sources
     from mbench.publish.ledger import ledger
     from mbench.publish.ledger_spec import read_ledger
@@ -58,9 +59,10 @@ def build(
         submissions or (SUBMISSIONS if SUBMISSIONS.is_dir() else None),
     )
     catalog = Catalog.read(task_dir or [])
-    collection = collect(folders, Judge(catalog, data_root, lenient=True))
-    lines = ledger(collection, catalog, read_ledger(catalog))
-    report = build_site(collection, catalog, output, Openings(catalog, data_root, private_pictures), lines)
+    with many_records():
+        collection = collect(folders, Judge(catalog, data_root, lenient=True))
+        lines = ledger(collection, catalog, read_ledger(catalog))
+        report = build_site(collection, catalog, output, Openings(catalog, data_root, private_pictures), lines)
     _tell(report)
     if strict and report.broken:
         raise CheckFailedError(f"Broken files: {listed(note.where for note in report.broken)}.")

@@ -36,8 +36,7 @@ def file_sha256(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """Parse a JSON file, refusing duplicate keys and NaN. Raises DataError that names the file and the line."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        return json.loads(path.read_bytes().decode(), object_pairs_hook=_unique, parse_constant=_refuse)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError) as error:

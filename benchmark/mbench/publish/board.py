@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from mbench.core.files import canonical_json
 from mbench.core.results import ModelRef, TaskResult, Value
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.data.catalog import Catalog, Group, Task
@@ -23,24 +23,21 @@ FIRST = "emoji"
 MIXED = Mark("mixed", "The results of this row come from different weights or settings of the model.")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ModelKey:
-    """A row of the tables: a model and its revision."""
+class ModelKey(NamedTuple):
+    """A row of the tables: a model and its revision. It is looked up too often for anything slower than a tuple."""
 
     id: str
     revision: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TaskKey:
+class TaskKey(NamedTuple):
     """A column of the tables: a task and its protocol, since scores of two protocols do not compare."""
 
     id: str
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a score stands: its row and its column."""
 
     model: ModelKey
@@ -58,6 +55,7 @@ class Board:
             self._found.setdefault(self.task_of(entry), {})[_place(entry).model] = entry
         self._partial = {_place(entry): entry for entry in collection.partial}
         self.models = tuple(sorted({model for found in self._found.values() for model in found}))
+        self.revisions = Counter(model.id for model in self.models)
         self.tasks = _in_order(catalog, set(self._found))
         known = (*collection.entries, *collection.partial, *collection.older)
         self._stale = {id(entry) for entry in known if self._changed(entry)}
@@ -67,7 +65,7 @@ class Board:
         self._newest = {model: max(found, key=_date) for model, found in self._of_model.items()}
         self._on_task = {task: self._column(task) for task in self.tasks}
         self._keys = {task: self._all_keys(task) for task in self.tasks}
-        self._exposures: dict[str, Verdict] = {}
+        self._exposures: dict[tuple[str, tuple[str, ...] | None, str | None], Verdict] = {}
         self._marks: dict[int, tuple[Mark, ...]] = {}
         self._counting: dict[ModelKey, dict[str, TaskResult]] = {}
         self._means: dict[tuple[ModelKey, str], dict[str, Value]] = {}
@@ -171,7 +169,8 @@ class Board:
 
     def exposure(self, card: ModelCard, spec: TaskSpec) -> Verdict:
         """Return whether a model has seen the data of a task, judged once for all models with the same training."""
-        key = canonical_json([spec.id, card.training_datasets, card.base_model])
+        data = card.training_datasets
+        key = (spec.id, None if data is None else tuple(data), card.base_model)
         if key not in self._exposures:
             self._exposures[key] = verdict(card, spec)
         return self._exposures[key]

@@ -7,7 +7,7 @@ are put together here; as in a template every text is cleaned and escaped on its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
@@ -34,13 +34,11 @@ def table_rows(rows: Iterable[Row], root: str, filtered: bool = False) -> Markup
     )
 
 
-def score_rows(rows: Iterable[Row], root: str) -> Markup:
+def score_rows(rows: Sequence[Row], root: str) -> Markup:
     """Return the rows of all scores of a model: a metric each, of plain cells."""
-    return _markup(
-        f'<tr><th scope="row"{_again(row.name)}><a href="{safe(root)}{safe(row.name.href)}">{safe(row.name.title)}</a>'
-        f"{_marks(row.name.marks)}</th>{''.join(map(_plain, row.cells))}</tr>\n"
-        for row in rows
-    )
+    heads = {id(row.name): row.name for row in rows}  # rows of one task share their names
+    written = {key: _score_head(name, root) for key, name in heads.items()}
+    return _markup(f"<tr>{written[id(row.name)]}{''.join(map(_plain, row.cells))}</tr>\n" for row in rows)
 
 
 def svg_marks(marks: Iterable[Drawn]) -> Markup:
@@ -50,6 +48,11 @@ def svg_marks(marks: Iterable[Drawn]) -> Markup:
 
 def _markup(parts: Iterable[str]) -> Markup:
     return Markup("".join(parts))  # noqa: S704 (every text in the parts is escaped)
+
+
+def _score_head(name: Name, root: str) -> str:
+    linked = f'<a href="{safe(root)}{safe(name.href)}">{safe(name.title)}</a>'
+    return f'<th scope="row"{_again(name)}>{linked}{_marks(name.marks)}</th>'
 
 
 def _head(name: Name, root: str) -> str:

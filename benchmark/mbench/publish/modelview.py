@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
@@ -202,7 +202,7 @@ def _task_rows(board: Board, entry: Entry) -> list[Row]:
     keys = [key for key in board.keys(task) if key in found]
     date = day(str(entry.result.run.get("date", "")))
     first = board.primary(task)
-    again = replace(name, again=True)
+    again = Name(name.title, "", name.href, name.marks, again=True)
     return [
         Row(again if place else name, _metric_cells(key, found[key], date, chief=key == first))
         for place, key in enumerate(keys)
@@ -211,9 +211,19 @@ def _task_rows(board: Board, entry: Entry) -> list[Row]:
 
 def _metric_cells(key: str, value: Value, date: str, *, chief: bool) -> tuple[Cell, ...]:
     return (
-        Cell(key),
+        _word(key),
         Cell(percent(value.value), sort=repr(value.value), numeric=True, best=chief),
         Cell(interval(value.low, value.high), numeric=True),
-        Cell(whole(value.n), sort=str(value.n), numeric=True),
-        Cell(date),
+        _count(value.n),
+        _word(date),
     )
+
+
+@lru_cache(maxsize=4096)
+def _word(text: str) -> Cell:
+    return Cell(text)
+
+
+@lru_cache(maxsize=4096)
+def _count(n: int) -> Cell:
+    return Cell(whole(n), sort=str(n), numeric=True)

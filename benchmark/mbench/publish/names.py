@@ -8,5 +8,4 @@ from mbench.publish.board import Board, ModelKey
 
 def model_label(board: Board, model: ModelKey | ModelRef) -> str:
     """Return the model's id, with its revision where the site shows several."""
-    alone = sum(other.id == model.id for other in board.models) == 1
-    return model.id if alone else f"{model.id} @ {model.revision}"
+    return model.id if board.revisions[model.id] == 1 else f"{model.id} @ {model.revision}"

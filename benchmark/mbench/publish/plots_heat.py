@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mbench.core.results import Value
 
@@ -106,7 +106,7 @@ def _cell(row: HeatRow, place: int, share: float | None, dense: bool) -> HeatCel
     value = row.scores[place]
     if value is None:
         return HeatCell("")
-    cell = HeatCell(f"{100 * value.value:.0f}" if dense else f"{100 * value.value:.1f}")
+    text = f"{100 * value.value:.0f}" if dense else f"{100 * value.value:.1f}"
     if share is None:
-        return replace(cell, style="stale", title="outdated")
-    return replace(cell, style=f"h{min(STEPS - 1, int(share * STEPS))}")
+        return HeatCell(text, style="stale", title="outdated")
+    return HeatCell(text, style=f"h{min(STEPS - 1, int(share * STEPS))}")

@@ -107,7 +107,11 @@ def mark_best(rows: Sequence[Row], among: range) -> tuple[Row, ...]:
         wins = column in tops and bool(cell.sort) and not cell.stale and float(cell.sort) == tops[column]
         return replace(cell, best=True) if wins else cell
 
-    return tuple(replace(row, cells=tuple(marked(i, cell) for i, cell in enumerate(row.cells))) for row in rows)
+    def best(row: Row) -> Row:
+        cells = tuple(marked(i, cell) for i, cell in enumerate(row.cells))
+        return row if cells == row.cells else replace(row, cells=cells)
+
+    return tuple(map(best, rows))
 
 
 def _highest(cells: Sequence[Cell]) -> float | None:
