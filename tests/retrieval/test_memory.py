@@ -45,10 +45,13 @@ def test_a_disk_without_room_is_an_error_and_no_crash(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("texts", [["ab", "c", "aab", "b"], ["ab", "c", "ab", "ab", "b"]])
 def test_vectors_on_disk_are_those_in_memory(tmp_path: Path, texts: list[str]) -> None:
     expected, _ = embedded(Fake(), *texts)
-    store = Store(tmp_path, "model", "candidate", print)
-    for _ in range(2):
-        found = embed(Fake(), table(*texts), "candidate", Tally(2), Quiet(), store, SMALL)
-        assert isinstance(found, np.memmap) and (found == expected).all()
+    for cache in (tmp_path, None):
+        store = Store(cache, "model", "candidate", print, memory=SMALL)
+        for fresh in (len(set(texts)), 0):
+            tally = Tally(2)
+            found = embed(Fake(), table(*texts), "candidate", tally, Quiet(), store, SMALL)
+            assert isinstance(found, np.memmap) and (found == expected).all()
+            assert tally.encoded == fresh
 
 
 def test_pages_are_dropped_and_come_back_but_never_those_of_a_private_map(

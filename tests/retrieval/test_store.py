@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from mbench.core.errors import OutputError
 from mbench.core.types import Keys, Rows, Vectors
+from mbench.retrieval.held import FileShard, MemoryShard
 from mbench.retrieval.keys import Located
 from mbench.retrieval.shards import Shard, ShardError, write_shard
+from mbench.retrieval.space import SHARE
 from mbench.retrieval.store import Store
 
 MODEL = "0123456789abcdef"
@@ -27,8 +29,8 @@ def vectors(*numbers: int) -> Vectors:
     return np.array([[number, number + 0.5] for number in numbers], dtype=np.float32)
 
 
-def store(cache: Path | None, told: list[str] | None = None) -> Store:
-    return Store(cache, MODEL, "query", [].append if told is None else told.append)
+def store(cache: Path | None, told: list[str] | None = None, memory: int | None = None) -> Store:
+    return Store(cache, MODEL, "query", [].append if told is None else told.append, memory=memory)
 
 
 def read(one: Store, asked: Keys) -> tuple[Rows, dict[int, list[float]]]:
@@ -46,6 +48,41 @@ def test_vectors_come_back_to_the_keys_they_were_stored_under(tmp_path: Path, ca
     one.add(keys(3), vectors(3))
     _, values = read(one, keys(3, 9, 2, 3))
     assert values == {0: [3, 3.5], 2: [2, 2.5], 3: [3, 3.5]}
+
+
+def test_without_a_cache_only_a_share_of_memory_is_taken_and_the_rest_lies_in_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All vectors of a large pool in memory would break --memory."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    one = store(None, memory=SHARE * vectors(1, 2).nbytes)
+    for number in range(9):
+        one.add(keys(number), vectors(number))
+    kinds = [type(shard) for shard in one._shards]
+    assert kinds == [MemoryShard] * 2 + [FileShard] * 7
+    assert read(one, keys(*range(8, -1, -1)))[1] == {8 - n: [n, n + 0.5] for n in range(9)}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_named_where_memory_may_take_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OutputError, match=r"memory may not take \(No space left on device\).*--cache.*--memory"):
+        store(None, memory=0).add(keys(1), vectors(1))
+
+
+def test_a_file_that_was_cut_short_counts_as_not_stored() -> None:
+    one = store(None, memory=0)
+    one.add(keys(1), vectors(1))
+    one.add(keys(2), vectors(2))
+    (last,) = one._shards[1:]
+    assert isinstance(last, FileShard)
+    last.file.truncate(last.start + 3)
+    assert read(one, keys(1, 2))[1] == {0: [1, 1.5]}
+    assert read(one, keys(2))[0].tolist() == [-1]
 
 
 def test_what_another_process_stored_meanwhile_is_found(tmp_path: Path) -> None:

@@ -95,17 +95,6 @@ class Shard:
         return array
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryShard:
-    """A shard that is kept in memory alone."""
-
-    held: Vectors
-
-    def vectors(self, rows: Places) -> Vectors:
-        """Return the vectors of `rows`."""
-        return self.held[rows]
-
-
 def write_shard(folder: Path, keys: Keys, vectors: Vectors) -> Path:
     """Write a shard under a name that no other process takes; return its path. Raises OutputError."""
     path = folder / f"{uuid.uuid4().hex}{ENDING}"

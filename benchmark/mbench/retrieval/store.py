@@ -19,16 +19,19 @@ from pydantic import JsonValue
 
 from mbench.core.files import write_json
 from mbench.core.types import Keys, Role, Rows, Vectors
+from mbench.retrieval.held import FileShard, Held, MemoryShard
 from mbench.retrieval.keys import KeyIndex, Located
-from mbench.retrieval.shards import ENDING, MemoryShard, Shard, ShardError, write_shard
+from mbench.retrieval.shards import ENDING, Shard, ShardError, write_shard
+from mbench.retrieval.space import Space
 
 MODEL, USED, DAMAGED = "model.json", "used", ".damaged"
 
 
 class Store:
-    """The stored vectors of one model in one role, in memory only when `cache` is None.
+    """The stored vectors of one model in one role, for this run only when `cache` is None.
 
     `warn` is told of every shard that had to be set aside; `model` is what `mbench cache ls` shows of the model.
+    `memory` bounds the run, in bytes (default: the machine's): what is kept for this run only stays within its share.
     """
 
     def __init__(
@@ -38,11 +41,13 @@ class Store:
         role: Role,
         warn: Callable[[str], None],
         model: Mapping[str, JsonValue] | None = None,
+        memory: int | None = None,
     ) -> None:
         self.cache = cache
         self.folder = None if cache is None else cache / fingerprint / role
         self._warn, self._model = warn, model
-        self._shards: list[Shard | MemoryShard] = []
+        self._held = Held(Space(memory))
+        self._shards: list[Shard | MemoryShard | FileShard] = []
         self._names: set[str] = set()
         self._new: list[tuple[int, Keys]] = []
         self._index = KeyIndex()
@@ -75,9 +80,9 @@ class Store:
                     self._set_aside(shard.path, error)
 
     def add(self, keys: Keys, vectors: Vectors) -> None:
-        """Keep new vectors [n, d] as one shard. Raises OutputError when the cache cannot be written."""
+        """Keep new vectors [n, d] as one shard. Raises OutputError when there is no room for them."""
         if self.folder is None:
-            shard: Shard | MemoryShard = MemoryShard(np.ascontiguousarray(vectors))
+            shard: Shard | MemoryShard | FileShard = self._held.keep(vectors)
         else:
             self._describe(self.folder.parent / MODEL)
             shard = Shard.open(write_shard(self.folder, keys, vectors))

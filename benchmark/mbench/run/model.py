@@ -25,8 +25,8 @@ def _ignored(message: str) -> None:
 class Loaded:
     """A model that is ready, the options it was loaded with, and its stores of embeddings by role.
 
-    `name` is what the user called it, to load it once more; `cache` is where its stores lie (None: in memory only), and
-    `note` is told what is wrong with them.
+    `name` is what the user called it, to load it once more; `cache` is where its stores lie (None: for this run only),
+    `note` is told what is wrong with them, and `memory` bounds, in bytes, what a run takes.
     """
 
     encoder: Encoder
@@ -35,6 +35,7 @@ class Loaded:
     name: str = ""
     cache: Path | None = None
     note: Note = _ignored
+    memory: int | None = None
 
     def store_for(self, table: ItemTable, role: Role) -> Store:
         """Return where the embeddings of a table are kept: apart by role, unless role does not matter to the model.
@@ -47,20 +48,23 @@ class Loaded:
 
     def seen_through(self, wrapper: Encoder) -> Loaded:
         """Return the same model as `wrapper` shows things to it, with stores of its own."""
-        return replace(self, encoder=wrapper, stores=_stores(wrapper, self.options, self.cache, self.note))
+        stores = _stores(wrapper, self.options, self.cache, self.note, self.memory)
+        return replace(self, encoder=wrapper, stores=stores)
 
 
 def loaded(name: str, options: LoadOptions, settings: RunSettings, note: Note) -> Loaded:
     """Load a model and open its stores of embeddings. Raises ModelError or UserError."""
     encoder = load_model(name, options)
-    stores = _stores(encoder, options, settings.cache, note)
-    return Loaded(encoder, options, stores, name, settings.cache, note)
+    stores = _stores(encoder, options, settings.cache, note, settings.memory)
+    return Loaded(encoder, options, stores, name, settings.cache, note, settings.memory)
 
 
-def _stores(encoder: Encoder, options: LoadOptions, cache: Path | None, note: Note) -> dict[Role, Store]:
+def _stores(
+    encoder: Encoder, options: LoadOptions, cache: Path | None, note: Note, memory: int | None
+) -> dict[Role, Store]:
     ref = model_ref(encoder, options)
     told: dict[str, JsonValue] = {"id": ref.id, "revision": ref.revision, "args": dict(options.args)}
     trusted = cache if shares_cache(encoder) else None
     roles: tuple[Role, ...] = ("query", "candidate")
     name = store_name(ref)
-    return {role: Store(trusted, name, role, note, told) for role in roles}
+    return {role: Store(trusted, name, role, note, told, memory) for role in roles}

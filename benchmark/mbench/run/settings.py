@@ -30,7 +30,7 @@ class Extras:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Settings of a run. `cache` None keeps embeddings in memory only; `memory` bounds the search, in bytes.
+    """Settings of a run. `cache` None keeps embeddings for this run only; `memory` bounds them and search, in bytes.
 
     `offline` forbids to fetch data that are not on disk.
     """

@@ -84,7 +84,8 @@ def ranked(
 
 
 def _embed_queries(model: Loaded, table: ItemTable, tally: Tally, watch: Watch) -> Vectors:
-    return embed(model.encoder, table, "query", tally, watch, model.store_for(table, "query"))
+    store = model.store_for(table, "query")
+    return embed(model.encoder, table, "query", tally, watch, store, model.memory)
 
 
 def check_modalities(spec: TaskSpec, encoder: Encoder) -> None:
