@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from mbench.core.arrow import measured, numbers, texts
 from mbench.core.errors import DataError
 from mbench.core.extras import Ablations, Control, Point, Stability
 from mbench.core.files import read_json, write_atomically, write_json
@@ -146,13 +147,12 @@ def write_rankings(path: Path, evidence: Evidence) -> None:
     """Write a row a query: query_id, candidate_ids, scores, and the same two with the pool's name for other pools."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {"query_id": pa.array(list(evidence.query_ids), pa.string())}
+    columns: dict[str, Any] = {"query_id": texts(evidence.query_ids)}
     for pool, rankings in evidence.rankings.items():
         prefix = "" if pool == MAIN_POOL else f"{pool}_"
         offsets, ids, scores = _flat(rankings)
-        texts = pa.array(evidence.candidate_ids.ids(ids), pa.string())
-        columns[f"{prefix}candidate_ids"] = pa.ListArray.from_arrays(offsets, texts)
-        columns[f"{prefix}scores"] = pa.ListArray.from_arrays(offsets, pa.array(scores))
+        columns[f"{prefix}candidate_ids"] = pa.ListArray.from_arrays(offsets, texts(evidence.candidate_ids.ids(ids)))
+        columns[f"{prefix}scores"] = pa.ListArray.from_arrays(offsets, numbers(scores))
     _write_parquet(path, pa.table(columns))
 
 
@@ -160,19 +160,17 @@ def write_per_query(path: Path, evidence: Evidence) -> None:
     """Write a row a query: query_id and one float column a metric key (null for a query that is not judged)."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {"query_id": pa.array(list(evidence.query_ids), pa.string())}
+    columns: dict[str, Any] = {"query_id": texts(evidence.query_ids)}
     for key, values in evidence.per_query.items():
-        columns[key] = pa.array(values, pa.float64(), from_pandas=True)
+        columns[key] = measured(values)
     _write_parquet(path, pa.table(columns))
 
 
 def _flat(rankings: Rankings) -> tuple[Any, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    import pyarrow as pa
-
     found = rankings.ids >= 0
     offsets = np.zeros(len(found) + 1, dtype=np.int32)
     np.cumsum(found.sum(axis=1), out=offsets[1:])
-    return pa.array(offsets), rankings.ids[found], rankings.scores[found]
+    return numbers(offsets), rankings.ids[found], rankings.scores[found]
 
 
 def _write_parquet(path: Path, table: Any) -> None:

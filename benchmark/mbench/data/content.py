@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mbench.core.arrow import blobs, filled, scalar
 from mbench.core.types import Keys
 
 SEPARATOR = "\x1f"
@@ -30,8 +31,8 @@ def keys_of(names: Sequence[str], columns: Sequence[pa.Array]) -> Keys:
 
     Equal rows have equal keys. Every value is framed by its length, so that no two rows run together to the same bytes.
     """
-    start = pa.scalar(",".join(names).encode(), _BYTES)
-    rows = pc.binary_join_element_wise(start, *map(_framed, columns), pa.scalar(b"", _BYTES))
+    start = scalar(",".join(names).encode(), _BYTES)
+    rows = pc.binary_join_element_wise(start, *map(_framed, columns), scalar(b"", _BYTES))
     digests = [hashlib.blake2b(row, digest_size=KEY_BYTES).digest() for row in rows.to_pylist()]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), KEY_BYTES)
 
@@ -39,7 +40,7 @@ def keys_of(names: Sequence[str], columns: Sequence[pa.Array]) -> Keys:
 def digested(references: pa.Array, digest: Callable[[str], bytes]) -> pa.Array:
     """Return the digest of what each reference stands for, null for a null; each reference is looked up once."""
     coded = references.dictionary_encode()
-    digests = pa.array([digest(one) for one in coded.dictionary.to_pylist()], _BYTES)
+    digests = blobs([digest(one) for one in coded.dictionary.to_pylist()])
     return digests.take(coded.indices)
 
 
@@ -47,5 +48,5 @@ def _framed(values: pa.Array) -> pa.Array:
     """Return `length:bytes` for each value, and `-` for a null."""
     values = values.cast(_BYTES)
     lengths = pc.binary_length(values).cast(pa.string()).cast(_BYTES)
-    framed = pc.binary_join_element_wise(lengths, values, pa.scalar(b":", _BYTES))
-    return pc.fill_null(framed, pa.scalar(b"-", _BYTES))
+    framed = pc.binary_join_element_wise(lengths, values, scalar(b":", _BYTES))
+    return filled(framed, b"-")

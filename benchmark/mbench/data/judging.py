@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from mbench.core.arrow import integers
 from mbench.core.errors import DataError
 from mbench.core.types import Rows, Sets, Tags
 from mbench.data.table import ArrowTable
@@ -34,18 +34,18 @@ def sets_of(lists: pa.ListArray, queries: ArrowTable, candidates: ArrowTable, wh
 def tags_of(lists: pa.ListArray) -> Tags:
     """Return a column of lists of values as tags; the values in their order of first appearance."""
     coded = lists.flatten().dictionary_encode()
-    members = np.asarray(coded.indices, dtype=np.int64)
+    members = integers(coded.indices)
     return Tags(tuple(coded.dictionary.to_pylist()), Sets(_starts(lists), members))
 
 
 def groups_of(names: pa.Array) -> Rows:
     """Return [n_q] the number of each query's group, numbered by first appearance; -1 for null."""
     coded = names.dictionary_encode()
-    return np.asarray(pc.fill_null(coded.indices, -1), dtype=np.int64)
+    return integers(coded.indices, -1)
 
 
 def _starts(lists: pa.ListArray) -> Rows:
-    sizes = np.asarray(pc.fill_null(lists.value_lengths(), 0), dtype=np.int64)
+    sizes = integers(lists.value_lengths())
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mbench.core.arrow import filled, flags, integers, numbers, scalar, texts
 from mbench.core.errors import DataError, ImageError, listed
 from mbench.core.types import Floats, Item, ItemTable, Keys, Rows
 from mbench.data.content import KEY_BYTES, digested, keys_of
@@ -59,7 +60,7 @@ class ArrowTable:
     def ids(self, rows: Rows | None = None) -> list[str]:
         """Return the ids of `rows`, or of all rows."""
         ids = self.id_array()
-        return list((ids if rows is None else ids.take(pa.array(rows))).to_pylist())
+        return list((ids if rows is None else ids.take(numbers(rows))).to_pylist())
 
     def id_array(self) -> pa.Array:
         """Return the ids of all rows as Arrow holds them."""
@@ -90,8 +91,7 @@ class ArrowTable:
         for part in _parts(len(rows)):
             for name in ("text", "instruction"):
                 if name in self.columns.column_names:
-                    lengths = pc.fill_null(pc.utf8_length(self._taken(name, rows[part])), 0)
-                    total[part] += lengths.to_numpy(zero_copy_only=False) / CHARACTERS_A_TOKEN
+                    total[part] += integers(pc.utf8_length(self._taken(name, rows[part]))) / CHARACTERS_A_TOKEN
             if self.pictures is not None:
                 named = self._values("image", rows[part])
                 pixels = [self.pictures.pixels(one) if one is not None else 0 for one in named]
@@ -106,7 +106,7 @@ class ArrowTable:
 
     def _rank(self, order: pa.Array) -> None:
         ranks = np.empty(len(order), dtype=np.int64)
-        ranks[order.to_numpy(zero_copy_only=False)] = np.arange(len(order))
+        ranks[integers(order)] = np.arange(len(order))
         ranks.flags.writeable = False
         self._ranks.append(ranks)
 
@@ -127,16 +127,16 @@ class ArrowTable:
             if values is not None:
                 if len(values) != len(self):
                     raise ValueError(f"{len(values)} values of {name!r} for {len(self)} rows")
-                kept[name] = values if isinstance(values, pa.Array) else pa.array(list(values), pa.string())
+                kept[name] = values if isinstance(values, pa.Array) else texts(values)
         return ArrowTable(pa.table(kept), self.pictures, self.name)
 
     def filled(self, **texts: str) -> ArrowTable:
         """Return the table in which core columns have the given text wherever they had none."""
         return self.replaced(
             **{
-                name: pc.fill_null(self.array(name).cast(pa.string()), text)
+                name: filled(self.array(name).cast(pa.string()), text)
                 if name in self.columns.column_names
-                else pa.repeat(text, len(self))
+                else pa.repeat(scalar(text, pa.string()), len(self))
                 for name, text in texts.items()
             }
         )
@@ -172,8 +172,8 @@ class ArrowTable:
     def lookup(self, ids: Sequence[str] | pa.Array) -> Rows:
         """Return the row of each id, -1 for an unknown one."""
         known = self.id_array()
-        wanted = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
-        return np.asarray(pc.fill_null(pc.index_in(wanted.cast(known.type), known), -1), dtype=np.int64)
+        wanted = ids if isinstance(ids, pa.Array) else texts(ids)
+        return integers(pc.index_in(wanted.cast(known.type), known), -1)
 
     def rows_of(self, ids: Sequence[str] | pa.Array, what: str = "ids") -> Rows:
         """Return the row of each id. Raises DataError that names unknown ones; `what` says where they stand."""
@@ -186,7 +186,7 @@ class ArrowTable:
 
     def _check(self) -> None:
         ids = self.array("id")
-        if "id" not in self.columns.column_names or ids.null_count or pc.any(pc.equal(ids, "")).as_py():
+        if "id" not in self.columns.column_names or ids.null_count or pc.min(pc.utf8_length(ids)).as_py() == 0:
             raise DataError(f"{self.name}: every row needs an id.")
         order = pc.array_sort_indices(ids)  # takes less memory than counting, and the tie ranks need it anyway
         ordered = ids.take(order)
@@ -201,10 +201,10 @@ class ArrowTable:
             raise DataError(f"{self.name}: rows name pictures, but the source has none.")
 
     def _has(self, name: str) -> Any:
-        return pc.is_valid(self.array(name)).to_numpy(zero_copy_only=False)
+        return flags(pc.is_valid(self.array(name)))
 
     def _taken(self, name: str, rows: Rows) -> pa.Array:
-        return self.array(name).take(pa.array(np.asarray(rows, dtype=np.int64)))
+        return self.array(name).take(numbers(np.asarray(rows, dtype=np.int64)))
 
     def _values(self, name: str, rows: Rows) -> list[Any]:
         if name not in self.columns.column_names:
@@ -223,7 +223,7 @@ class ArrowTable:
 
 def lookup(table: ItemTable, ids: Sequence[str] | pa.Array) -> Rows:
     """Return the row of each id in any table, -1 for an unknown one."""
-    whole = table if isinstance(table, ArrowTable) else ArrowTable(pa.table({"id": table.ids()}), None, "table")
+    whole = table if isinstance(table, ArrowTable) else ArrowTable(pa.table({"id": texts(table.ids())}), None, "table")
     return whole.lookup(ids)
 
 

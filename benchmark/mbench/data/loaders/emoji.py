@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mbench.core.arrow import filled, integers, scalar, texts
 from mbench.core.declared import spec_from
 from mbench.core.errors import DataError, listed, nearest
 from mbench.core.specs import Strict, TaskSpec
@@ -51,9 +52,8 @@ def load(spec: TaskSpec, files: SourceFiles) -> EvalData:
     path = files.path(options.queries)
     columns = read_columns(path, QUERIES, OPTIONAL, free=TAG)
     queries = _table(columns, pictures, f"the queries of {spec.id}")
-    queries = ArrowTable(
-        queries.columns.append_column("rewords", pa.repeat(options.rewords, len(queries))), pictures, queries.name
-    )
+    reworded = pa.repeat(scalar(options.rewords, TEXT), len(queries))
+    queries = ArrowTable(queries.columns.append_column("rewords", reworded), pictures, queries.name)
     return EvalData(queries, candidates, _judgments(queries, candidates))
 
 
@@ -115,7 +115,7 @@ def _candidates(path: Path, pictures: TileImages | None, name: str) -> ArrowTabl
     has_image = pc.is_valid(table.array("image")).to_pylist()
     if "modality" not in table.columns.column_names:
         named = {parts: modality for modality, parts in MODALITIES.items()}
-        found = pa.array([named[parts] for parts in zip(has_text, has_image, strict=True)])
+        found = texts([named[parts] for parts in zip(has_text, has_image, strict=True)])
         return ArrowTable(table.columns.append_column("modality", found), pictures, name)
     for row, stated in enumerate(table.column("modality")):
         if MODALITIES.get(str(stated)) != (has_text[row], has_image[row]):
@@ -139,14 +139,14 @@ def _table(columns: pa.Table, pictures: TileImages | None, name: str) -> ArrowTa
 
 def _references(columns: pa.Table, name: str) -> pa.Array:
     tiles = columns["tiles"].combine_chunks()
-    lengths = np.asarray(pc.fill_null(tiles.value_lengths(), 1))
+    lengths = integers(tiles.value_lengths(), 1)
     wrong = np.flatnonzero((lengths != 1) & (lengths != SCENE))
     if len(wrong):
         key = columns["id"][int(wrong[0])].as_py()
         raise DataError(f"{name}: {key!r} has {lengths[wrong[0]]} tiles; a picture is made of 1 or {SCENE}.")
-    if not all(pc.fill_null(pc.binary_join(tiles, ""), "-").to_pylist()):
+    if not all(filled(pc.binary_join(tiles, scalar("", TEXT)), "-").to_pylist()):
         raise DataError(f"{name}: a row has no picture in any of its tiles; write null where there is none.")
-    return pc.binary_join(tiles, SEPARATOR)
+    return pc.binary_join(tiles, scalar(SEPARATOR, TEXT))
 
 
 def _judgments(queries: ArrowTable, candidates: ArrowTable) -> Judgments:
