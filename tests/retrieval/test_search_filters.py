@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.retrieval.brute_force import KINDS, canonical, embeddings
 
+from mbench.core.errors import EncodingError
 from mbench.retrieval import survivors as looking
 from mbench.retrieval.filters import BF16, FP32, PRECISIONS, Filter, load_tile
 from mbench.retrieval.probe import _keeps_its_bound, fastest_precision
@@ -134,3 +137,32 @@ def test_kth_largest_of_many_is_never_too_large_and_hardly_too_small():
     found = kth_largest(products, 20)
     assert (found <= ordered[19].numpy()).all()
     assert (found >= ordered[25].numpy()).all()
+
+
+@pytest.mark.parametrize("kind", ["in memory", "read-only", "mapped", "strided", "swapped"])
+def test_rows_are_used_in_place_only_where_torch_may_have_them(kind, tmp_path):
+    whole = np.random.default_rng(4).standard_normal((400, 24), dtype=np.float32)
+    whole.tofile(tmp_path / "corpus")
+    corpus = {
+        "in memory": lambda: whole.copy(),
+        "read-only": lambda: np.frombuffer(whole.tobytes(), np.float32).reshape(whole.shape),
+        "mapped": lambda: np.memmap(tmp_path / "corpus", np.float32, "r+", shape=whole.shape).view(np.ndarray),
+        "strided": lambda: np.repeat(whole, 2, axis=0)[::2],
+        "swapped": lambda: np.asfortranarray(whole),
+    }[kind]()
+    rows = np.arange(100, 300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tile = load_tile(corpus, rows, FP32, None, "cpu", Room())
+    assert np.array_equal(tile.vectors.numpy(), whole[rows])
+    assert np.shares_memory(tile.vectors.numpy(), corpus) == (kind == "in memory")
+    assert tile.norm >= np.linalg.norm(whole[rows].astype(np.float64), axis=1).max()
+
+
+def test_rows_in_place_that_hold_nan_or_are_huge_are_not_multiplied():
+    corpus = np.ones((50, 4), dtype=np.float32)
+    corpus[20] = 1e30
+    assert load_tile(corpus, np.arange(10, 30), FP32, None, "cpu", Room()).norm == np.inf
+    corpus[25, 2] = np.nan
+    with pytest.raises(EncodingError, match="Row 25 of the corpus"):
+        load_tile(corpus, np.arange(10, 30), FP32, None, "cpu", Room())

@@ -10,9 +10,10 @@ from mbench.core.errors import UserError
 from mbench.core.types import Sets
 from mbench.retrieval.exact import batches, listed_pairs
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, first_k
+from mbench.retrieval.path import RUN, Path
 from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, of_block, of_worker
 from mbench.retrieval.pool import SMALLEST, Found, Pool
-from mbench.retrieval.scan import RUN, Path
+from mbench.retrieval.survivors import BLOCK
 
 
 def fill(pool: Pool, truth: np.ndarray, slack: float, parts: int) -> None:
@@ -93,10 +94,14 @@ def test_memory_that_cannot_do_is_refused_with_what_could():
 
 @pytest.mark.parametrize("n", [1, 127, 128, 129, 1000, 4096, 99_999])
 @pytest.mark.parametrize("wanted", [1, 128, 300, 5000])
-def test_every_row_is_visited_once_and_the_first_come_from_all_over(n, wanted):
+@pytest.mark.parametrize("width", [16, 250, 704, 4096])
+def test_every_row_is_visited_once_and_the_first_come_from_all_over(n, wanted, width):
     path = Path(n, wanted)
-    first = path.rows(0, path.sampled)
-    rest = [path.rows(a, min(a + 700, n)) for a in range(path.sampled, n, 700)]
+    first = path.sample()
+    tiles = list(path.tiles(width))
+    assert all(len(tile) == 1 or sum(map(len, tile)) <= width for tile in tiles)
+    assert max((sum(map(len, tile)) for tile in tiles), default=0) <= -(-width // BLOCK) * BLOCK
+    rest = [np.concatenate([np.array(piece) for piece in tile]) for tile in tiles]
     assert sorted(np.concatenate([first, *rest]).tolist()) == list(range(n))
     assert all((np.diff(part) > 0).all() for part in [first, *rest])
     assert len(first) < wanted + RUN

@@ -20,9 +20,19 @@ def forget(array: npt.NDArray[Any]) -> None:
     Without it a scan of a file that is larger than memory would look as if it took all of it: the system counts every
     page that was touched, although it could take them back.
     """
-    while array is not None and not isinstance(array, np.memmap):
-        array = getattr(array, "base", None)  # type: ignore[assignment]
-    if array is None or array._mmap.size() < WORTH:  # type: ignore[attr-defined]
+    whole = _mapping(array)
+    if whole is None or whole._mmap.size() < WORTH:  # type: ignore[attr-defined]
         return
-    if array.mode in SHARED and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+    if whole.mode in SHARED and hasattr(mmap, "MADV_DONTNEED"):
+        whole._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+
+def is_mapped(array: npt.NDArray[Any]) -> bool:
+    """Return whether the array, or what it is a view of, is mapped from a file."""
+    return _mapping(array) is not None
+
+
+def _mapping(array: npt.NDArray[Any] | None) -> np.memmap[Any, Any] | None:
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbench.core.mapped import forget
+from mbench.core.mapped import forget, is_mapped
 from mbench.core.types import Floats, Rows, Vectors
-from mbench.retrieval.vectors import Corpus, read_rows, require_finite
+from mbench.retrieval.vectors import Corpus, read_ascending, require_finite, run_of
 from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
@@ -146,7 +146,41 @@ def _sum_error(dimension: int, precision: Precision) -> float:
 def load_tile(
     corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
 ) -> Tile:
-    """Convert `rows` of the corpus, in the memory of `room`. Raises EncodingError where a value is NaN or infinite."""
+    """Convert ascending `rows` of the corpus, in the memory of `room`, or use them where they are.
+
+    Raises EncodingError where a value is NaN or infinite.
+    """
+    vectors = _in_place(corpus, rows) if precision is FP32 and centre is None else None
+    if vectors is None:
+        vectors, norm, residual = _converted(corpus, rows, precision, centre, room)
+    else:
+        norm, residual = float(vectors.norm(dim=1).amax()), 0.0
+    forget(corpus)
+    if not norm < LARGEST_NORM:
+        require_finite(corpus, rows, "corpus")
+        if precision is not FP64:
+            return Tile(vectors, np.inf, np.inf)
+    norm, residual = (_widened(one, corpus.shape[1], precision) for one in (norm, residual))
+    return Tile(vectors.to(device), norm + residual, residual if precision is BF16 else 0.0)
+
+
+def _in_place(corpus: Corpus, rows: Rows) -> Tensor | None:
+    """Return `rows` where they are; None unless they are neighbours, float32, and may be given to torch.
+
+    That takes an array in memory: pages of a mapped file must not be held, and torch warns of those that are read-only.
+    """
+    import torch
+
+    run = run_of(corpus, rows)
+    if run is None or run.dtype != np.float32 or not (run.flags.carray and run.dtype.isnative) or is_mapped(run):
+        return None
+    return torch.from_numpy(run)
+
+
+def _converted(
+    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, room: Room
+) -> tuple[Tensor, float, float]:
+    """Return `rows` less the centre in a filter's format, the largest norm and the largest residual."""
     import torch
 
     dtype = torch.float64 if precision is FP64 else torch.float32
@@ -160,7 +194,7 @@ def load_tile(
         if len(rounded) < room.rows:
             raw, wide, back = raw[: len(rounded)], wide[: len(rounded)], back[: len(rounded)]
         stored = rounded if raw.dtype == rounded.dtype else raw
-        read_rows(corpus, rows[start : start + room.rows], stored.numpy())
+        read_ascending(corpus, rows[start : start + room.rows], stored.numpy())
         exact = stored if stored.dtype == dtype else wide.copy_(stored)
         if middle is not None:
             exact.sub_(middle)
@@ -169,14 +203,8 @@ def load_tile(
         torch.linalg.vector_norm(exact, dim=1, out=norms)
         if precision is BF16:
             torch.linalg.vector_norm(back.copy_(rounded).sub_(exact), dim=1, out=residuals)
-    forget(corpus)
     norm, residual = largest.amax(1).tolist()
-    if not norm < LARGEST_NORM:
-        require_finite(corpus, rows, "corpus")
-        if precision is not FP64:
-            return Tile(vectors, np.inf, np.inf)
-    norm, residual = (_widened(one, corpus.shape[1], precision) for one in (norm, residual))
-    return Tile(vectors.to(device), norm + residual, residual if precision is BF16 else 0.0)
+    return vectors, norm, residual
 
 
 def _widened(measured: float, dimension: int, precision: Precision) -> float:

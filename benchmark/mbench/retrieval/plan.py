@@ -12,7 +12,15 @@ from mbench.retrieval.workers import SHARED
 MEMORY = 192 * 1000**2
 """Bytes that a search takes at most, besides its arguments and its result."""
 LARGEST_BLOCK = 1024
-SHAPES = ((4096, 1 << 20), (2048, 1 << 19), (1024, 1 << 18), (1024, 1 << 17), (1024, 1 << 16), (512, 1 << 15))
+SHAPES = (
+    (4096, 1 << 21),
+    (4096, 1 << 20),
+    (2048, 1 << 19),
+    (1024, 1 << 18),
+    (1024, 1 << 17),
+    (1024, 1 << 16),
+    (512, 1 << 15),
+)
 """Tile and look, the fastest first; with the last, threads are given up before it is made still smaller."""
 ENTRY = 150
 """Bytes that a pair in the pool takes while the pool is sorted and scored."""

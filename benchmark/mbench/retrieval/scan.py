@@ -17,6 +17,7 @@ from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.copies import groups_of_copies, winners
 from mbench.retrieval.filters import Filter, Precision, Tile, load_tile
 from mbench.retrieval.pairs import Scored, TieOrder
+from mbench.retrieval.path import Path
 from mbench.retrieval.plan import DENSE, Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
@@ -30,37 +31,6 @@ SAMPLED = 128
 """Candidates, times k, that make the first tile,"""
 FIRST = 4
 """and how many times larger than the others it may be."""
-RUN = 128
-"""Neighbouring candidates of the first tile: enough to read a file in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """The order in which the `n` rows are visited: first `sampled`, in runs from all over the corpus, then the rest.
-
-    The limits that a sample teaches are good for a corpus in any order, sorted or grouped by source.
-    """
-
-    n: int
-    wanted: int
-
-    @property
-    def period(self) -> int:
-        """Return the distance between the starts of two runs."""
-        return RUN * max(1, -(-self.n // self.wanted))
-
-    @property
-    def sampled(self) -> int:
-        """Return how many rows are in runs."""
-        return self.n // self.period * RUN + min(self.n % self.period, RUN)
-
-    def rows(self, start: int, stop: int) -> Rows:
-        """Return the ascending rows at the places [start, stop), which must not span the end of the sample."""
-        if start < self.sampled:
-            place, size, offset = np.arange(start, stop), RUN, 0
-        else:
-            place, size, offset = np.arange(start, stop) - self.sampled, self.period - RUN, RUN
-        return place // size * self.period + offset + place % size
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +43,8 @@ class Excluded:
 
     def within(self, part: slice, candidates: Rows) -> tuple[Rows, Rows]:
         """Return the pairs among the queries of `part` and the sorted `candidates`, as positions in both."""
+        if not len(self.candidates):
+            return self.queries, self.candidates
         low, high = np.searchsorted(self.candidates, [candidates[0], candidates[-1] + 1])
         queries, excluded = self.queries[low:high], self.candidates[low:high]
         columns = np.searchsorted(candidates, excluded)
@@ -109,12 +81,14 @@ class Scan:
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
-        n, width = len(self.corpus), self._width(0)
-        path = Path(n, min(max(SAMPLED * self.k, width), FIRST * width))
-        self._first(path.rows(0, path.sampled))
+        width = self._width(0)
+        path = Path(len(self.corpus), min(max(SAMPLED * self.k, width), FIRST * width))
+        self._first(path.sample())
         run_all(
-            lambda start: self._filter(0, self._everyone, path.rows(start, min(start + width, n))),
-            range(path.sampled, n, width),
+            lambda tile: self._filter(
+                0, self._everyone, np.concatenate([np.arange(piece.start, piece.stop) for piece in tile])
+            ),
+            path.tiles(width),
             self.plan.workers,
         )
         return self.pool.finish()

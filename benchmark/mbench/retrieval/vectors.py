@@ -23,6 +23,21 @@ def read_rows(corpus: Corpus, rows: Rows, out: Corpus) -> None:
         out[...] = corpus[rows]
 
 
+def read_ascending(corpus: Corpus, rows: Rows, out: Corpus) -> None:
+    """Copy ascending `rows` of the corpus to `out`, in one go where none is left out."""
+    run = run_of(corpus, rows)
+    if run is None:
+        read_rows(corpus, rows, out)
+    else:
+        out[...] = run
+
+
+def run_of(corpus: Corpus, rows: Rows) -> Corpus | None:
+    """Return the view of ascending `rows` where none is left out, else None."""
+    first, last = rows[0], rows[-1]
+    return corpus[first : last + 1] if last - first + 1 == len(rows) else None
+
+
 def require_finite(vectors: Corpus, rows: Rows, name: str) -> None:
     """Raise EncodingError that names the first of `rows` that holds NaN or infinity, if there is one."""
     for start in range(0, len(rows), CACHED):
