@@ -144,7 +144,7 @@ def test_rows_are_used_in_place_only_where_torch_may_have_them(kind, tmp_path):
     whole = np.random.default_rng(4).standard_normal((400, 24), dtype=np.float32)
     whole.tofile(tmp_path / "corpus")
     corpus = {
-        "in memory": lambda: whole.copy(),
+        "in memory": whole.copy,
         "read-only": lambda: np.frombuffer(whole.tobytes(), np.float32).reshape(whole.shape),
         "mapped": lambda: np.memmap(tmp_path / "corpus", np.float32, "r+", shape=whole.shape).view(np.ndarray),
         "strided": lambda: np.repeat(whole, 2, axis=0)[::2],
