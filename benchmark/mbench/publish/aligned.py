@@ -11,7 +11,7 @@ import numpy as np
 from mbench.core.types import Floats, Rows
 from mbench.publish.board import Board, ModelKey, TaskKey
 from mbench.publish.collect import Entry
-from mbench.publish.evidence import QueryScores, query_scores
+from mbench.publish.evidence import QueryScores
 from mbench.publish.openings import Openings
 
 MOST_FILES = 4000
@@ -50,8 +50,10 @@ class QueryColumns:
 def _aligned(board: Board, task: TaskKey, openings: Openings, most: int) -> Aligned:
     """Return the primary metric of the best models for the same queries in the same order."""
     found: dict[ModelKey, QueryScores] = {}
-    for entry in ranked(board, task)[:most]:
-        column = query_scores(entry, board.primary(task))
+    best = ranked(board, task)[:most]
+    board.evidence.expect(best)
+    for entry in best:
+        column = board.evidence.query_scores(entry, board.primary(task))
         if column is not None:
             found[ModelKey(entry.result.model.id, entry.result.model.revision)] = column
     if not found:

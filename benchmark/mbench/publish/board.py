@@ -13,6 +13,7 @@ from mbench.core.specs import ModelCard, TaskSpec
 from mbench.data.catalog import Catalog, Group, Task
 from mbench.publish.collect import Collection, Entry
 from mbench.publish.contamination import Verdict, verdict
+from mbench.publish.evidence import Evidence
 from mbench.publish.filenames import page_names
 from mbench.publish.tables import Mark
 from mbench.publish.text import moment
@@ -48,8 +49,8 @@ class Board:
     """All results of the site, by model and task."""
 
     def __init__(self, collection: Collection, catalog: Catalog) -> None:
-        self.collection = collection
-        self.catalog = catalog
+        self.collection, self.catalog = collection, catalog
+        self.evidence = Evidence()
         self._found: dict[TaskKey, dict[ModelKey, Entry]] = {}
         for entry in collection.entries:
             self._found.setdefault(self.task_of(entry), {})[_place(entry).model] = entry

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from mbench.core.results import RANKINGS
 from mbench.core.types import EvalData, Item, Rows
 from mbench.publish.aligned import ranked
 from mbench.publish.board import Board, TaskKey
 from mbench.publish.collect import Entry
-from mbench.publish.evidence import tops
 from mbench.publish.explorer_pictures import Pictures
 from mbench.publish.explorer_sample import sample
 from mbench.publish.names import model_label
@@ -129,6 +129,7 @@ class _Explorer:
 
     def view(self, *, private: bool) -> ExplorerView:
         entries = ranked(self.board, self.task)[:MOST_MODELS]
+        self.board.evidence.expect(entries, RANKINGS)
         queries = self.data.queries.ids(self.rows)
         found = [(entry, one) for entry in entries if (one := self._found(entry, queries))]
         questions = tuple(self._questions([one for _, one in found[:2]]))
@@ -157,7 +158,7 @@ class _Explorer:
 
     def _found(self, entry: Entry, queries: Sequence[str]) -> list[Rows] | None:
         """Return the candidate rows that a model ranks first for each sampled query; unknown ids are left out."""
-        lists = tops(entry, queries, TOP)
+        lists = self.board.evidence.tops(entry, queries, TOP)
         if lists is None or not all(query in lists for query in queries):
             return None
         return [self._known(lists[query]) for query in queries]

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mbench.core.results import RANKINGS
 from mbench.core.types import Floats
 from mbench.publish.board import Board, TaskKey
 from mbench.publish.collect import Entry
-from mbench.publish.evidence import first_scores, query_scores
 from mbench.publish.names import model_label
 from mbench.publish.plots import Figure
 from mbench.publish.plots_bars import Series, slice_bars
@@ -44,7 +44,7 @@ def _figures(board: Board, task: TaskKey, entries: Sequence[Entry]) -> Iterator[
         series = [_series(board, entry, name, tags, metric) for entry in entries[:LISTED]]
         yield slice_bars(f"slice-{place + 1}", f"{metric} by {words}", metric, tags, series)
     best = entries[:DRAWN]
-    values = [QueryValues(*_named(board, one), _known(one, primary)) for one in best]
+    values = [QueryValues(*_named(board, one), _known(board, one, primary)) for one in best]
     yield query_values_figure("query-values", f"Queries by their {primary}", primary, values)
     yield first_scores_figure("first-scores", "Scores of the first candidates", list(_firsts(board, best)))
     curves = [Curve(*_named(board, one), tuple(one.result.curves)) for one in entries if one.result.curves]
@@ -69,24 +69,25 @@ def _series(board: Board, entry: Entry, name: str, tags: Sequence[str], metric: 
     return Series(*_named(board, entry), tuple(found.get(tag, {}).get(metric) for tag in tags))
 
 
-def _known(entry: Entry, key: str) -> Floats:
-    column = query_scores(entry, key)
+def _known(board: Board, entry: Entry, key: str) -> Floats:
+    column = board.evidence.query_scores(entry, key)
     return np.zeros(0) if column is None else column.judged
 
 
 def _firsts(board: Board, entries: Sequence[Entry]) -> Iterator[FirstScores]:
+    board.evidence.expect(entries, RANKINGS)
     for entry in entries:
-        first = first_scores(entry)
+        first = board.evidence.first_scores(entry)
         if first is not None:
             known = ~np.isnan(first.values)
-            right = _right(entry, first.ids)
+            right = _right(board, entry, first.ids)
             yield FirstScores(*_named(board, entry), first.values[known], None if right is None else right[known])
 
 
-def _right(entry: Entry, ids: Sequence[str]) -> Floats | None:
+def _right(board: Board, entry: Entry, ids: Sequence[str]) -> Floats | None:
     """Return for each query whether its first candidate is right, from the metric that tells it."""
     key = next((key for key in AT_FIRST if key in entry.result.metrics), None)
-    column = None if key is None else query_scores(entry, key)
+    column = None if key is None else board.evidence.query_scores(entry, key)
     if column is None:
         return None
     values = dict(zip(column.ids, column.values.tolist(), strict=True))

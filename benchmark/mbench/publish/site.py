@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,8 @@ def build_site(
     queries = QueryColumns(board, openings)
     view = site_view(board, read_columns(shipped / "columns.yaml"), queries)
     more = more_pages(board, openings, queries)
+    damaged = (Note(where, reason) for where, reason in sorted(board.evidence.wrong.items()))
+    view = replace(view, broken=(*view.broken, *damaged))
     _check_replaceable(output)
     pages = list(_pages(view, more, shipped / "templates", None if ledger is None else ledger_view(ledger)))
     _replace(output, [*pages, *more.files], shipped / "assets")

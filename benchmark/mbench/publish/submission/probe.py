@@ -1,7 +1,8 @@
 """Parquet of strangers is read in a process of its own first: Arrow ends the whole process at some damaged footers.
 
 An exception of C++ that nobody catches aborts; Python cannot catch that either. One process reads file after file; when
-a file ends it, that file is refused and the next one gets a new process.
+a file ends it, that file is refused and the next one gets a new process. Files that are expected are read ahead, while
+the caller is busy with the ones before.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import json
 import selectors
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from mbench.publish.submission.parquet import ParquetError, read_queries, read_rankings
 
@@ -23,8 +25,18 @@ PATIENCE = 120.0
 """Seconds in which the largest file that is allowed is read many times over."""
 MEMORY = 12 * 10**9
 """Bytes of address space of the process; Arrow reserves much more than it uses."""
+AHEAD = 2
+"""Files that are asked for at once: the names of so many, however long they are, fit into a pipe."""
 RANKING = ".ranking.parquet"
 READER = (sys.executable, "-m", "mbench.publish.submission.probe")
+
+
+class FileState(NamedTuple):
+    """A file as it was when it was asked about."""
+
+    path: Path
+    modified: int
+    size: int
 
 
 class Probe:
@@ -33,15 +45,27 @@ class Probe:
     def __init__(self, command: Sequence[str] = READER) -> None:
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
-        self._survived: dict[tuple[Path, int, int], bool] = {}
+        self._survived: dict[FileState, bool] = {}
+        self._expected: deque[FileState] = deque()
+        self._asked: deque[FileState] = deque()
+
+    def expect(self, paths: Iterable[Path]) -> None:
+        """Read files ahead that will be required soon, in this order."""
+        self._expected.clear()
+        for path in paths:
+            with suppress(OSError):
+                self._expected.append(_state(path))
+        if self._expected:
+            self._ask()
 
     def require(self, path: Path) -> None:
-        """Raise ParquetError for a file that ends the reader, or keeps it busy for minutes."""
-        state = path.stat()
-        key = (path.absolute(), state.st_mtime_ns, state.st_size)
-        if key not in self._survived:
-            self._survived[key] = self._reads(key[0])
-        if not self._survived[key]:
+        """Raise ParquetError for a file that ends the reader, or keeps it busy for minutes; OSError for none."""
+        state = _state(path)
+        if state not in self._survived and state not in self._asked:
+            self._expected.appendleft(state)
+        while state not in self._survived:
+            self._await_one()
+        if not self._survived[state]:
             raise ParquetError("parquet-unreadable", "not a readable Parquet file: it ends the program that reads it")
 
     def close(self) -> None:
@@ -51,23 +75,41 @@ class Probe:
             self._process.communicate()
             self._process = None
 
-    def _reads(self, path: Path) -> bool:
-        process = self._started()
-        asked, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-        with suppress(BrokenPipeError), selectors.DefaultSelector() as selector:
-            asked.write(json.dumps(str(path)).encode() + b"\n")
-            asked.flush()
+    def _ask(self) -> None:
+        """Tell the process of the next files, up to what fits into a pipe that nobody reads."""
+        asked = cast("IO[bytes]", self._started().stdin)
+        while self._expected and len(self._asked) < AHEAD:
+            state = self._expected.popleft()
+            if state not in self._survived and state not in self._asked:
+                self._asked.append(state)
+                with suppress(BrokenPipeError):  # it has ended: no answer comes, either
+                    asked.write(json.dumps(str(state.path)).encode() + b"\n")
+
+    def _await_one(self) -> None:
+        """Wait for an answer, which is about the first file that was asked for."""
+        self._ask()
+        answers = cast("IO[bytes]", self._started().stdout)
+        with selectors.DefaultSelector() as selector:
             selector.register(answers, selectors.EVENT_READ)
-            if selector.select(PATIENCE) and answers.readline():
-                return True
-        self.close()
-        return False
+            endured = bool(selector.select(PATIENCE) and answers.readline())
+        self._survived[self._asked.popleft()] = endured
+        if not endured:
+            self.close()
+            self._expected.extendleft(reversed(self._asked))
+            self._asked.clear()
+            self._ask()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or (not self._asked and self._process.poll() is not None):
             pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=nowhere)
+            # Unbuffered: an answer that waits in a buffer here would not be seen by a selector.
+            self._process = subprocess.Popen(self._command, bufsize=0, stdin=pipe, stdout=pipe, stderr=nowhere)
         return self._process
+
+
+def _state(path: Path) -> FileState:
+    state = path.stat()
+    return FileState(path.absolute(), state.st_mtime_ns, state.st_size)
 
 
 @cache
