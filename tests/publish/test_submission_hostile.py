@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.publish import hostile_cards, hostile_evidence, hostile_folders, hostile_parquet, hostile_results
-from tests.publish.hostile import Case
+from tests.publish.hostile import Case, card
 from tests.publish.submissions import Good
 
 import mbench.publish.submission as package
@@ -51,3 +51,15 @@ def test_every_code_is_told_in_the_docs() -> None:
     made = set(re.findall(r'(?:add|Error|Difference|Complaint|_Problem|_error|Finding)\(\s*"([a-z0-9-]+)"', source))
     assert len(made) > 60
     assert sorted(code for code in made | {case.code for case in CASES} if f"`{code}`" not in text) == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"paper": "https://arxiv.org@evil.example/abs"}, {"paper": "words"}, {"checkpoint": "javascript:alert(1)"}],
+    ids=lambda told: next(iter(told.values())),
+)
+def test_a_bad_address_in_a_card_is_reported_once(told: dict[str, str], good: Good, tmp_path: Path) -> None:
+    folder = good.copy(tmp_path, "tiny")
+    card(**told)(folder)
+    found = [one for one in good.check(folder).problems if one.message.startswith((*told, "paper", "checkpoint"))]
+    assert len(found) == 1

@@ -99,13 +99,17 @@ def _wrong(card: ModelCard) -> Iterator[_Problem]:
         yield _Problem("name-length", f"title: {len(card.title)} characters; at most {limits.NAME}")
     if card.title.startswith(("=", "+", "-", "@")) or card.license.startswith(("=", "+", "-", "@")):
         yield _Problem("text-formula", "title or license begins as a formula of a spreadsheet does")
-    if card.paper is not None and safe_url(card.paper) is None:
+    if card.paper is not None and safe_url(card.paper) is None and complaint(card.paper) is None:
         yield _Problem("text-url", f"paper: {card.paper[:80]!r} is no http or https address")
-    if (place := card.checkpoint) is not None and PLACE.fullmatch(place) is None and safe_url(place) is None:
+    if (place := card.checkpoint) is not None and not _is_place(place) and complaint(place) is None:
         yield _Problem("checkpoint", f"checkpoint: {place[:80]!r} is neither a repository (owner/name) nor an address")
     if (base := card.base_model) is not None and (".." in base or base.startswith(("/", "\\", "~"))):
         yield _Problem("checkpoint", f"base_model: {base[:80]!r} is a path")
     yield from _listed(card)
+
+
+def _is_place(text: str) -> bool:
+    return PLACE.fullmatch(text) is not None or safe_url(text) is not None
 
 
 def _listed(card: ModelCard) -> Iterator[_Problem]:
