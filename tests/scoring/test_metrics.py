@@ -12,7 +12,7 @@ from mbench.core.errors import DataError, PredictionError
 from mbench.core.specs import MetricSpec
 from mbench.core.types import Judgments, Rankings, Sets
 from mbench.metrics import evaluate, evaluate_all
-from mbench.scoring import hits
+from mbench.scoring import lookup
 
 CASES = json.loads((Path(__file__).parent / "cases" / "metrics.json").read_text())
 NAMES = ("hit", "recall", "map", "map_trec", "ndcg", "mrr")
@@ -107,7 +107,7 @@ def test_queries_beyond_the_first_block_are_looked_up_in_the_wrong_row(monkeypat
     ids = np.argsort(random.random((50, 20)), axis=1)
     ranked, relevant = Rankings(ids, -np.arange(20.0) + np.zeros((50, 1))), Sets.of(random.integers(20, size=(50, 1)))
     whole = evaluate(metric("mrr@20"), ranked, relevant)
-    monkeypatch.setattr(hits, "CELLS_AT_ONCE", 60)
+    monkeypatch.setattr(lookup, "CELLS_AT_ONCE", 60)
     np.testing.assert_array_equal(evaluate(metric("mrr@20"), ranked, relevant), whole)
     assert (whole > 0).all()
 

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,23 @@ def test_a_mean_depends_on_the_order_of_summation() -> None:
     assert mean(np.array([1.0, np.nan, 0.0])) == 0.5
     with pytest.raises(DataError, match="no judged query"):
         mean(np.array([np.nan]))
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["hits", "shares", "any", "tiny", "denormal", "negative", "large", "tiny negative"]),
+)
+def test_the_sum_in_whole_numbers_is_rounded_more_than_once(seed: int, kind: str) -> None:
+    random = np.random.default_rng(seed)
+    values = random.random(1500)
+    values = {
+        "hits": np.round(values),
+        "shares": random.integers(0, 9, 1500) / random.integers(9, 400, 1500),
+        "any": values,
+        "tiny": values * 2.0 ** -random.integers(0, 120, 1500),
+        "denormal": values * 5e-324 * random.integers(0, 99, 1500),
+        "negative": values - 0.5,
+        "large": values * 1e300,
+        "tiny negative": np.where(values < 0.01, -(2.0**-100), values),
+    }[kind]
+    assert stats.exact_sum(values) == math.fsum(values)

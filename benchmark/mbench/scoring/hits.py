@@ -9,12 +9,7 @@ import numpy.typing as npt
 
 from mbench.core.errors import PredictionError
 from mbench.core.types import Floats, Rankings, Rows, Sets
-
-CELLS_AT_ONCE = 100_000
-"""How many places of a ranking are looked up at a time: few enough to stay in the processor's cache."""
-
-TABLE = 1 << 23
-"""Size of the table of relevant keys: 8 MB, mostly empty even for some hundred thousand of them."""
+from mbench.scoring.lookup import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,13 @@ def find_hits(rankings: Rankings, labels: Sets, depth: int) -> Hits:
     """
     check_rankings(rankings, len(labels))
     relevant = _positive(labels)
-    ids = rankings.ids[:, :depth]
-    query, rank, place = _look_up(ids, relevant)
-    if len(place) and np.bincount(place).max() > 1:
-        twice = int(np.flatnonzero(np.bincount(place) > 1)[0])
+    found = look_up(rankings.ids[:, :depth], relevant)
+    times = np.bincount(found.relevant)
+    if times.max(initial=0) > 1:
+        twice = int(np.flatnonzero(times > 1)[0])
         raise PredictionError(f"Query row {owners(relevant)[twice]} lists candidate row {relevant.rows[twice]} twice.")
-    grades = np.ones(len(place)) if relevant.grades is None else relevant.grades[place]
-    return Hits(query, rank, count_up(query, len(labels)), grades, relevant)
+    grades = np.ones(len(found.query)) if relevant.grades is None else relevant.grades[found.relevant]
+    return Hits(found.query, found.rank, count_up(found.query, len(labels)), grades, relevant)
 
 
 def check_rankings(rankings: Rankings, n_queries: int) -> None:
@@ -106,31 +101,6 @@ def _positive(labels: Sets) -> Sets:
 def owners(sets: Sets) -> Rows:
     """Return for each element of `sets.rows` the query that it belongs to."""
     return np.repeat(np.arange(len(sets)), sets.sizes())
-
-
-def _look_up(ids: Rows, relevant: Sets) -> tuple[Rows, Rows, Rows]:
-    """Return query row, rank and position in `relevant.rows` of each place of `ids` that is relevant to its query.
-
-    Query and candidate make one key. A table of the relevant keys' last bits passes over nearly all other places, the
-    sorted keys decide on the rest. The stride is odd, so that the last bits tell queries apart, and leaves room for -1.
-    """
-    stride = (2 + max(ids.max(initial=-1), relevant.rows.max(initial=-1))) | 1
-    keys = owners(relevant) * stride + relevant.rows
-    likely = np.zeros(TABLE, dtype=np.bool_)
-    likely[keys & (TABLE - 1)] = True
-    order = np.argsort(keys, kind="stable")
-    keys = np.append(keys[order], np.iinfo(np.int64).max)
-    step = max(1, CELLS_AT_ONCE // max(1, ids.shape[1]))
-    found = [np.zeros((3, 0), dtype=np.int64)]
-    for start in range(0, len(ids), step):
-        asked = ids[start : start + step] + np.arange(start, min(start + step, len(ids)))[:, None] * stride
-        query, column = np.nonzero(likely[asked & (TABLE - 1)])
-        key = asked[query, column]
-        place = np.searchsorted(keys, key)
-        right = keys[place] == key
-        found.append(np.stack([query[right] + start, column[right] + 1, order[place[right]]]))
-    query, rank, place = np.concatenate(found, axis=1)
-    return query, rank, place
 
 
 def count_up(query: Rows, n_queries: int) -> Rows:

@@ -27,6 +27,11 @@ DRAWS_AT_ONCE = 100_000
 KIND_COST = 10
 """Drawing the number of queries of one kind takes about as long as drawing this many single queries."""
 
+CUT = 1 << 40
+"""The first whole numbers that values are cut into are multiples of 1 / CUT."""
+WORTH_CUTTING, MOST_CUT = 1000, 1 << 22
+"""Values that are summed as whole numbers: enough to be worth it, and not so many that 64 bits could overflow."""
+
 ROWS_AT_ONCE, CELLS_AT_ONCE = 16, 4_000_000
 """The counts of so many resamples are multiplied together, where they fit: the values are read once for all of them."""
 
@@ -68,7 +73,24 @@ def mean(values: Floats) -> float:
     known = values[~np.isnan(values)]
     if not len(known):
         raise DataError("There is no judged query to take a mean over.")
-    return math.fsum(known.tolist()) / len(known)
+    return exact_sum(known) / len(known)
+
+
+def exact_sum(values: Floats) -> float:
+    """Return the sum of `values` [n], rounded once, as math.fsum does; several times as fast where all are in [0, 1].
+
+    A value is cut into two whole numbers, of 2^-40 and of 2^-80; what has still smaller bits is left to math.fsum.
+    """
+    if not (WORTH_CUTTING <= len(values) <= MOST_CUT and values.min() >= 0 and values.max() <= 1):
+        return math.fsum(values.tolist())
+    scaled = values * CUT
+    high = np.floor(scaled)
+    scaled -= high
+    scaled *= CUT
+    low = np.floor(scaled)
+    if not np.array_equal(low, scaled):
+        return math.fsum(values.tolist())
+    return (int(high.astype(np.int64).sum()) * CUT + int(low.astype(np.int64).sum())) / CUT**2
 
 
 def intervals(
