@@ -151,7 +151,9 @@ def write_rankings(path: Path, evidence: Evidence) -> None:
     for pool, rankings in evidence.rankings.items():
         prefix = "" if pool == MAIN_POOL else f"{pool}_"
         offsets, ids, scores = _flat(rankings)
-        columns[f"{prefix}candidate_ids"] = pa.ListArray.from_arrays(offsets, texts(evidence.candidate_ids.ids(ids)))
+        distinct, place = np.unique(ids, return_inverse=True)
+        names = texts(evidence.candidate_ids.ids(distinct)).take(numbers(place))
+        columns[f"{prefix}candidate_ids"] = pa.ListArray.from_arrays(offsets, names)
         columns[f"{prefix}scores"] = pa.ListArray.from_arrays(offsets, numbers(scores))
     _write_parquet(path, pa.table(columns))
 

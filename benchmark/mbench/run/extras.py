@@ -11,11 +11,8 @@ from mbench.core.errors import UnknownNameError, UserError
 from mbench.core.extras import Ablations, Point, Precision
 from mbench.core.results import EXTRAS, TaskResult
 from mbench.core.specs import ModelCard, TaskSpec
-from mbench.run.ablation import ablations
-from mbench.run.control import control
-from mbench.run.curves import check_dims, curve, wanted
+from mbench.run.curves import check_dims, wanted
 from mbench.run.settings import ABLATIONS, CODES, REPORTS, Extras, RunSettings
-from mbench.run.stability import stability
 from mbench.run.trial import Trial
 
 Phase = Callable[[str], Any]
@@ -54,6 +51,13 @@ def check_enough(spec: TaskSpec, queries: int, extras: Extras) -> None:
 def measured(trial: Trial, phase: Phase) -> dict[str, Any]:
     """Return the fields of a TaskResult that the settings ask for; each is timed as a phase of its own."""
     extras = trial.settings.extras
+    if not extras.flags():
+        return {}
+    from mbench.run.ablation import ablations
+    from mbench.run.control import control
+    from mbench.run.curves import curve
+    from mbench.run.stability import stability
+
     makers: dict[str, Callable[[], object]] = {}
     if extras.ablate:
         makers["ablations"] = lambda: ablations(trial, extras.ablate)

@@ -18,7 +18,6 @@ from mbench.core.results import (
 )
 from mbench.core.types import LoadOptions
 from mbench.data.catalog import Catalog, Group, Task
-from mbench.data.download import ensure
 from mbench.retrieval.encode import Watch
 from mbench.run.extras import with_extras_of
 from mbench.run.keeping import drop_stale_groups, existing, is_finished
@@ -109,7 +108,9 @@ def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -
 def _fetch_tables(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -> None:
     """Fetch what a task lacks on disk, pictures apart, once it is known that the model can embed it."""
     check_modalities(task.spec, model.encoder)
-    if not settings.offline:
+    if not settings.offline and not task.spec.source.shipped:
+        from mbench.data.download import ensure
+
         ensure(task, settings.data_root, reporter.note)
 
 
