@@ -10,7 +10,8 @@ from tests.publish.sample import card, result, task, write
 from mbench.core.errors import UserError
 from mbench.core.files import write_json
 from mbench.core.results import GroupResult, result_folder
-from mbench.publish.collect import LARGEST, collect, sources
+from mbench.publish.collect import collect, sources
+from mbench.publish.plausible import LARGEST
 
 ONE = task("one")
 

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from mbench.core.errors import DataError, UserError
-from mbench.core.results import GroupResult, TaskResult, Value, read_result
+from mbench.core.results import GroupResult, TaskResult
 from mbench.publish.bulk import many_records
-from mbench.publish.submission import Judge, Report
+from mbench.publish.plausible import read_plausible
+from mbench.publish.submission import Judge, Report, Trusted, trusted
 from mbench.publish.text import moment
 
-LARGEST = 16 * 2**20
-"""Bytes. Results hold means, not rankings: a model on 36 tasks with all slices stays far below."""
-LONGEST_NAME = 200
 DEPTH = 3
 """`<model>/<revision>/<task>.json`"""
 
@@ -49,10 +47,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A file, and why its numbers are not on the site."""
+    """A file, and why its numbers are not on the site.
+
+    `of` is the model whose other results are shown, where the file is one of a submission. `hidden` says that on
+    account of this file the whole submission is left out.
+    """
 
     where: str
     reason: str
+    of: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,8 @@ def sources(results: Sequence[Path], submissions: Path | None) -> list[Source]:
 def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection:
     """Read all results below `folders`. Of two results of one model, revision and task the newest run is kept.
 
-    With a `judge` submissions are checked as a whole, and one that is refused in any part is left out with the reasons;
-    without, they are read as plain results are.
+    With a `judge` submissions are checked as a whole: files broken by accident are left out, and on account of any
+    other error the whole submission is (`trusted`). Without, they are read as plain results are.
     """
     broken: list[Note] = []
     unofficial: list[Note] = []
@@ -97,11 +101,12 @@ def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection
     judged = [one for one in folders if judge is not None and one.submissions]
     for folder in judged:
         for report in judge.check_all(folder.path) if judge is not None else ():
-            broken += _refused(folder, report)
-            entries += _accepted(folder, report) if report.good else ()
+            sound = trusted(report)
+            broken += _refused(folder, report, sound)
+            entries += _accepted(folder, report, sound)
     for where, path in _files([one for one in folders if one not in judged]):
         try:
-            result = _read(path)
+            result = read_plausible(path)
         except DataError as error:
             broken.append(Note(where, str(error).removeprefix(f"{path}: ")))
             continue
@@ -117,16 +122,18 @@ def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection
     return Collection(kept, tuple(broken), (*unofficial, *replaced), tuple(limited), older)
 
 
-def _refused(folder: Source, report: Report) -> list[Note]:
-    names = [f"{folder.label}/{report.name}/{one.file}".rstrip("/") for one in report.problems]
-    return [Note(name, one.message) for name, one in zip(names, report.problems, strict=True)]
+def _refused(folder: Source, report: Report, sound: Trusted) -> list[Note]:
+    of = report.card.id if sound.results and report.card else ""
+    names = [f"{folder.label}/{report.name}/{one.file}".rstrip("/") for one in sound.problems]
+    notes = zip(names, sound.problems, strict=True)
+    return [Note(name, one.message, of, hidden=not sound.results) for name, one in notes]
 
 
-def _accepted(folder: Source, report: Report) -> list[Entry]:
+def _accepted(folder: Source, report: Report, sound: Trusted) -> list[Entry]:
     states = {one.place: one.status for one in report.tasks}
+    names = [f"{folder.label}/{report.name}/{one.file}" for one in sound.results]
     return [
-        Entry(one.result, f"{folder.label}/{report.name}/{one.file}", one.path, states[one.place])
-        for one in report.results
+        Entry(one.result, name, one.path, states[one.place]) for name, one in zip(names, sound.results, strict=True)
     ]
 
 
@@ -165,54 +172,6 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _unreadable(error: OSError) -> None:
     raise UserError(f"{error.filename}: cannot be read ({error.strerror}).") from None
-
-
-def _read(path: Path) -> TaskResult | GroupResult:
-    if path.is_symlink():
-        raise DataError(f"{path}: a symbolic link; put the files themselves there")
-    if not path.is_file() or path.stat().st_size > LARGEST:
-        raise DataError(f"{path}: not a file of at most {LARGEST // 2**20} MiB")
-    result = read_result(path)
-    name = result.task.id if isinstance(result, TaskResult) else result.group
-    if path.stem != name:
-        raise DataError(f"{path}: holds a result of {name!r}; its name must be {name}.json")
-    for key, text in _names(result):
-        _check_name(path, key, text)
-    for key, value in _values(result):
-        _check_fraction(path, key, value)
-    return result
-
-
-def _names(result: TaskResult | GroupResult) -> Iterator[tuple[str, str]]:
-    yield from (("model.id", result.model.id), ("model.revision", result.model.revision))
-    if isinstance(result, TaskResult):
-        yield from (("task.id", result.task.id), ("task.protocol", result.task.protocol))
-    else:
-        yield ("group", result.group)
-
-
-def _check_name(path: Path, key: str, text: str) -> None:
-    """Refuse names that could look like another's: invisible characters, spaces at the ends, endless ones."""
-    if not text.isprintable() or text != text.strip() or not 0 < len(text) <= LONGEST_NAME:
-        raise DataError(f"{path}: {key}: {text[:40]!r} is not a name of at most {LONGEST_NAME} visible characters")
-
-
-def _values(result: TaskResult | GroupResult) -> Iterator[tuple[str, Value]]:
-    for key, value in result.metrics.items():
-        yield f"metrics.{key}", value
-    for name, tags in result.slices.items() if isinstance(result, TaskResult) else ():
-        for tag, metrics in tags.items():
-            for key, value in metrics.items():
-                yield f"slices.{name}.{tag}.{key}", value
-
-
-def _check_fraction(path: Path, key: str, value: Value) -> None:
-    low = value.value if value.low is None else value.low
-    high = value.value if value.high is None else value.high
-    if not 0 <= value.value <= 1:
-        raise DataError(f"{path}: {key}: {value.value} is not a fraction between 0 and 1")
-    if not 0 <= low <= high <= 1:
-        raise DataError(f"{path}: {key}: {low} to {high} is not an interval within 0 and 1")
 
 
 class Newest(NamedTuple):

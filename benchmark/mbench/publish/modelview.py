@@ -11,7 +11,7 @@ from mbench.core.results import Value
 from mbench.core.specs import ModelCard
 from mbench.data.catalog import Group
 from mbench.publish.board import Board, ModelKey, TaskKey, outer_groups
-from mbench.publish.collect import Entry
+from mbench.publish.collect import Entry, Note
 from mbench.publish.columns import Column, fact
 from mbench.publish.howto import run_command
 from mbench.publish.plots import Figure
@@ -50,7 +50,8 @@ class ModelView:
     """A model: the card of its newest result, and a table of all scores for each revision.
 
     `seen` are the tasks that draw from what the model was trained on, `history` has a row a revision where there are
-    several, `earlier` the results that newer runs replaced, `commands` make the results of each revision again.
+    several, `earlier` the results that newer runs replaced, `commands` make the results of each revision again,
+    `broken` are the files of its submission that cannot be read.
     """
 
     id: str
@@ -62,6 +63,7 @@ class ModelView:
     commands: tuple[Command, ...]
     history: Table | None
     earlier: Table | None
+    broken: tuple[Note, ...]
     tables: tuple[Table, ...]
 
 
@@ -80,6 +82,7 @@ def model_view(board: Board, model_id: str, columns: Sequence[Column]) -> ModelV
         commands=tuple(_command(board, model, several=len(revisions) > 1) for model in revisions),
         history=_history(board, revisions) if len(revisions) > 1 else None,
         earlier=_earlier(board, model_id),
+        broken=tuple(one for one in board.collection.broken if one.of == model_id),
         tables=tuple(_scores(board, model) for model in revisions),
     )
 

@@ -79,6 +79,11 @@ class SiteView:
     newest: str
     data: Markup
 
+    @property
+    def pages(self) -> dict[str, str]:
+        """The addresses of the models' pages, by their ids."""
+        return {model.id: model.page for model in self.models}
+
 
 def site_view(board: Board, columns: Sequence[Column], queries: QueryColumns) -> SiteView:
     """Return everything that the templates render. Ranks come from tests on `queries`."""

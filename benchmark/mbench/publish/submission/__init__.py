@@ -16,6 +16,7 @@ from mbench.publish.submission.records import (
     Submitted,
     TaskReport,
 )
+from mbench.publish.submission.trust import Trusted, trusted
 
 __all__ = [
     "Averaged",
@@ -27,6 +28,8 @@ __all__ = [
     "ServerAnswer",
     "Submitted",
     "TaskReport",
+    "Trusted",
     "check",
     "inspect",
+    "trusted",
 ]

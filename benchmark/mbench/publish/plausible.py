@@ -1,0 +1,62 @@
+"""Reading one plain result with care: no symbolic link, nothing endless, no number that is not a fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mbench.core.errors import DataError
+from mbench.core.results import GroupResult, TaskResult, Value, read_result
+
+LARGEST = 16 * 2**20
+"""Bytes. Results hold means, not rankings: a model on 36 tasks with all slices stays far below."""
+LONGEST_NAME = 200
+
+
+def read_plausible(path: Path) -> TaskResult | GroupResult:
+    """Return the result in a file. Raises DataError for a link, another name, or a number that none can be."""
+    if path.is_symlink():
+        raise DataError(f"{path}: a symbolic link; put the files themselves there")
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        raise DataError(f"{path}: not a file of at most {LARGEST // 2**20} MiB")
+    result = read_result(path)
+    name = result.task.id if isinstance(result, TaskResult) else result.group
+    if path.stem != name:
+        raise DataError(f"{path}: holds a result of {name!r}; its name must be {name}.json")
+    for key, text in _names(result):
+        _check_name(path, key, text)
+    for key, value in _values(result):
+        _check_fraction(path, key, value)
+    return result
+
+
+def _names(result: TaskResult | GroupResult) -> Iterator[tuple[str, str]]:
+    yield from (("model.id", result.model.id), ("model.revision", result.model.revision))
+    if isinstance(result, TaskResult):
+        yield from (("task.id", result.task.id), ("task.protocol", result.task.protocol))
+    else:
+        yield ("group", result.group)
+
+
+def _check_name(path: Path, key: str, text: str) -> None:
+    """Refuse names that could look like another's: invisible characters, spaces at the ends, endless ones."""
+    if not text.isprintable() or text != text.strip() or not 0 < len(text) <= LONGEST_NAME:
+        raise DataError(f"{path}: {key}: {text[:40]!r} is not a name of at most {LONGEST_NAME} visible characters")
+
+
+def _values(result: TaskResult | GroupResult) -> Iterator[tuple[str, Value]]:
+    for key, value in result.metrics.items():
+        yield f"metrics.{key}", value
+    for name, tags in result.slices.items() if isinstance(result, TaskResult) else ():
+        for tag, metrics in tags.items():
+            for key, value in metrics.items():
+                yield f"slices.{name}.{tag}.{key}", value
+
+
+def _check_fraction(path: Path, key: str, value: Value) -> None:
+    low = value.value if value.low is None else value.low
+    high = value.value if value.high is None else value.high
+    if not 0 <= value.value <= 1:
+        raise DataError(f"{path}: {key}: {value.value} is not a fraction between 0 and 1")
+    if not 0 <= low <= high <= 1:
+        raise DataError(f"{path}: {key}: {low} to {high} is not an interval within 0 and 1")
