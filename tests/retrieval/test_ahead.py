@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,6 +117,24 @@ def test_batches_come_in_order_and_only_a_few_are_held(monkeypatch: pytest.Monke
     assert [place for batch in seen for place in batch] == list(range(49, -1, -1))
 
 
+@pytest.mark.parametrize(("left", "most"), [(10**12, MOST_AHEAD), (None, MOST_AHEAD), (0, 1), (4 * 3 * 480, 3)])
+def test_as_many_batches_wait_as_memory_has_room_for_their_pictures(
+    monkeypatch: pytest.MonkeyPatch, left: int | None, most: int
+) -> None:
+    """A GPU that waits for batches of large pictures would have them fill the machine's memory."""
+    monkeypatch.setattr("mbench.retrieval.ahead._cores", lambda: 64)
+    monkeypatch.setattr("mbench.retrieval.ahead.host_memory_left", lambda: left)
+    names = [str(number) for number in range(400)]
+    table = ArrowTable.of({"id": names, "image": names}, name="items", pictures=Pictures())
+    rows: Rows = np.arange(400, dtype=np.int64)
+    model, held = Stages(), []
+    for used, batch in enumerate(batches(model, table, rows, rows, "candidate", Tally(10)), start=1):
+        assert batch.nbytes() == 480
+        time.sleep(0.001)
+        held.append(model.made - used)
+    assert max(held) <= most + 1
+
+
 def test_what_preparing_raises_is_told_like_what_encoding_raises() -> None:
     def fail(items: Sequence[Item]) -> None:
         raise KeyError("vocabulary")
@@ -175,3 +194,15 @@ def test_a_damaged_picture_is_named_by_the_thread_that_waits() -> None:
     with pytest.raises(ImageError, match=r"damaged\.png"):
         embed(Stages(), table, "candidate", Tally(8), Quiet())
     assert not [one for one in threading.enumerate() if one.name.startswith("mbench-ahead")]
+
+
+def test_memory_that_runs_out_while_pictures_are_decoded_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(self: Pictures, reference: str) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr(Pictures, "open", full)
+    table = ArrowTable.of({"id": ["1", "2"], "image": ["a", "b"]}, name="items", pictures=Pictures())
+    with pytest.raises(ModelError, match=r"while 2 candidate pictures were decoded; give a smaller --batch-size"):
+        embed(Stages(), table, "candidate", Tally(8), Quiet())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from mbench.core.specs import ModelCard
 from mbench.core.types import Item, Role, Rows, Vectors
 from mbench.data.table import ArrowTable
 from mbench.retrieval import batching
-from mbench.retrieval.batching import DEFAULT_BATCH, Tally, fit_batch
+from mbench.retrieval.batching import DEFAULT_BATCH, DEFAULT_ON_GPU, Tally, fit_batch
 
 SMALL = ModelCard(id="fake", modalities=["text"], uses_instructions=False, license="MIT")
 LARGE = SMALL.model_copy(update={"parameters": 100_000_000})
@@ -50,7 +52,15 @@ def fitted(
 
 @pytest.mark.parametrize(
     ("growth", "left", "size"),
-    [(300, 2000, 8), (300, 3100, 8), (300, 3300, 16), (300, 100, 1), (3, 10**9, DEFAULT_BATCH), (0, 1, DEFAULT_BATCH)],
+    [
+        (300, 2000, 8),
+        (300, 3100, 8),
+        (300, 3300, 16),
+        (300, 100, 1),
+        (300, -(10**9), 1),
+        (3, 10**9, DEFAULT_BATCH),
+        (0, 1, DEFAULT_BATCH),
+    ],
 )
 def test_half_of_what_is_left_is_divided_by_what_an_item_takes(
     monkeypatch: pytest.MonkeyPatch, growth: int, left: int, size: int
@@ -80,6 +90,47 @@ def test_small_models_and_few_items_are_not_probed(monkeypatch: pytest.MonkeyPat
 
 def test_a_probe_that_does_not_fit_begins_with_single_items(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fitted(monkeypatch, 300, 10**9, Fake(largest=2)).batch_size == 1
+
+
+def test_pictures_that_do_not_fit_while_they_are_decoded_begin_with_single_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> list[Item]:
+        raise MemoryError
+
+    monkeypatch.setattr(ArrowTable, "items", full)
+    assert fitted(monkeypatch, 300, 10**9, Fake()).batch_size == 1
+
+
+@dataclass
+class OnGpu(Fake):
+    """Runs out of memory as torch does, with the activations of the batch alive in the frame that raised."""
+
+    alive: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+    sizes: list[int] = field(default_factory=list)
+
+    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
+        assert not self.alive, "the activations of the batch that failed are still held"
+        torch = pytest.importorskip("torch")
+        activations = torch.zeros(len(items))
+        self.alive.add(activations)
+        self.sizes.append(len(items))
+        if len(items) > self.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total of ...")
+        return np.array([[len(item.text or ""), 1] for item in items], dtype=np.float32)
+
+
+def test_on_a_gpu_batches_begin_larger_and_are_halved_with_nothing_of_the_failed_one_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batching, "uses_gpu", lambda: True)
+    fake = OnGpu(card=LARGE.model_copy(update={"similarity": "dot"}), largest=30)
+    tally = fitted(monkeypatch, 3, 10**9, fake)
+    assert tally.batch_size == DEFAULT_ON_GPU
+    found = batching.encode_backing_off(fake, TABLE.items(ROWS), "query", tally)
+    assert found[:, 0].tolist() == list(range(1, 100))
+    assert fake.sizes == [1, 4, 99, 49, 24, 24, 24, 24, 3]
+    assert (tally.batch_size, tally.most) == (24, 24) and len(tally.notes) == 2
 
 
 def test_a_size_that_was_asked_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

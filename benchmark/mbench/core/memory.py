@@ -35,20 +35,21 @@ def peak_memory() -> int | None:
 def memory_growth(work: Callable[[], object]) -> int | None:
     """Do the work and return by how many bytes memory grew at its peak; None where the system does not tell.
 
-    That is the memory of the GPU, once torch has begun to use one, and otherwise the resident memory of this process,
-    whose peak is counted from now on.
+    That is the memory of the GPU where it grew most, where torch has put something on one, and otherwise the resident
+    memory of this process, whose peak is counted from now on.
     """
-    cuda = _cuda()
-    if cuda is not None:
-        cuda.reset_peak_memory_stats()
-        before = cuda.memory_allocated()
+    cuda, devices = _cuda()
+    if devices:
+        for device in devices:
+            cuda.reset_peak_memory_stats(device)
+        before = [cuda.memory_allocated(device) for device in devices]
         work()
-        return int(cuda.max_memory_allocated()) - int(before)
-    before = _forget_peak()
+        return max(int(cuda.max_memory_allocated(one)) - int(was) for one, was in zip(devices, before, strict=True))
+    resident = _forget_peak()
     work()
-    if before is None:
+    if resident is None:
         return None
-    return max(0, (_kilobytes(STATUS, "VmHWM") or 0) - before)
+    return max(0, (_kilobytes(STATUS, "VmHWM") or 0) - resident)
 
 
 def _forget_peak() -> int | None:
@@ -64,24 +65,36 @@ def _forget_peak() -> int | None:
 
 
 def memory_left() -> int | None:
-    """Return how many bytes are free where `memory_growth` measures; None where the system does not tell."""
-    cuda = _cuda()
-    if cuda is not None:
-        return int(cuda.mem_get_info()[0]) + int(cuda.memory_reserved()) - int(cuda.memory_allocated())
+    """Return how many bytes are free where `memory_growth` measures, of several GPUs on the fullest one; None where
+    the system does not tell.
+    """
+    cuda, devices = _cuda()
+    if not devices:
+        return host_memory_left()
+    return min(
+        int(cuda.mem_get_info(one)[0]) + int(cuda.memory_reserved(one)) - int(cuda.memory_allocated(one))
+        for one in devices
+    )
+
+
+def host_memory_left() -> int | None:
+    """Return how many bytes of the machine's memory are left to this process; None where the system does not tell."""
     machine = _kilobytes(MACHINE, "MemAvailable") if MACHINE.is_file() else None
     left = [one for one in (machine, _left_to_group()) if one is not None]
     return min(left, default=None)
 
 
 def uses_gpu() -> bool:
-    """Tell whether torch has begun to use a GPU of CUDA."""
-    return _cuda() is not None
+    """Tell whether torch has put something on a GPU of CUDA."""
+    return bool(_cuda()[1])
 
 
-def _cuda() -> Any:
-    """Return `torch.cuda` where it is in use; torch is not imported for it."""
+def _cuda() -> tuple[Any, list[int]]:
+    """Return `torch.cuda` and the devices that hold something of this process; torch is not imported for it."""
     torch = sys.modules.get("torch")
-    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
+    if torch is None or not torch.cuda.is_initialized():
+        return None, []
+    return torch.cuda, [one for one in range(torch.cuda.device_count()) if torch.cuda.memory_allocated(one)]
 
 
 def _kilobytes(path: Path, name: str) -> int | None:
@@ -91,14 +104,22 @@ def _kilobytes(path: Path, name: str) -> int | None:
 
 
 def _left_to_group() -> int | None:
-    """Return what the limit of a container leaves, None without one."""
+    """Return what the limit of a container leaves, None without one. Pages of files count as free: they give way."""
     try:
-        return int((GROUP / "memory.max").read_text()) - int((GROUP / "memory.current").read_text())
+        taken = int((GROUP / "memory.current").read_text())
+        stat = (GROUP / "memory.stat").read_text()
+        files = sum(map(int, re.findall(r"^(?:in)?active_file (\d+)$", stat, re.MULTILINE)))
+        return max(0, int((GROUP / "memory.max").read_text()) - max(0, taken - files))
     except (OSError, ValueError):
         return None
+
+
+LACKING = ("out of memory", "allocate memory", "not enough memory", "status_alloc_failed")
+"""What torch says on a GPU and on a CPU, the system, and NVIDIA's libraries."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an exception of any library means that memory ran out."""
     kind = type(error).__name__
-    return isinstance(error, MemoryError) or kind == "OutOfMemoryError" or "out of memory" in f"{kind} {error}".lower()
+    told = f"{kind} {error}".lower()
+    return isinstance(error, MemoryError) or kind == "OutOfMemoryError" or any(one in told for one in LACKING)

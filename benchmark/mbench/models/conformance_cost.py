@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mbench.core.declared import cause
 from mbench.core.errors import MbenchError
 from mbench.core.files import canonical_json
 from mbench.core.memory import is_out_of_memory, peak_memory
@@ -51,8 +52,10 @@ def fulfil(order: Order) -> Answer:
             encoder = load_model(order.name, order.options)
             vectors = np.asarray(encoder.encode(order.items, role="query"), dtype=np.float64)
         return Answer(vectors, identified(encoder))
-    except (Exception, SystemExit) as error:
-        told = str(error) if isinstance(error, MbenchError) else f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        told = str(error) if isinstance(error, MbenchError) else cause(error)
         lacking = is_out_of_memory(error) or "not fit into memory" in told
         return Answer(error=told, out_of_memory=lacking)
 
@@ -105,7 +108,8 @@ def memory(_subject: Subject) -> Finding:
     found = {} if peak is None else {"resident": peak / MEGABYTE}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        found["GPU"] = torch.cuda.max_memory_allocated() / MEGABYTE
+        devices = range(torch.cuda.device_count())
+        found["GPU"] = sum(torch.cuda.max_memory_allocated(one) for one in devices) / MEGABYTE
     if not found:
         return skipped("this system does not tell")
     return noted("at most " + ", ".join(f"{amount:,.0f} MB {where}" for where, amount in found.items()), **found)

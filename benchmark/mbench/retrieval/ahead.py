@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mbench.core.errors import ModelError
+from mbench.core.memory import host_memory_left
 from mbench.core.staged import staged
 from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, needs_of
 from mbench.retrieval.batching import Tally
@@ -15,6 +17,8 @@ from mbench.retrieval.checks import prepare_checked
 
 MOST_AHEAD = 8
 """Batches that may be in memory, prepared or in the making, beside the one that the model has."""
+SHARE = 4
+"""Pictures of batches that wait may take one part in so many of the memory that is left when the first one is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +29,23 @@ class Batch:
     items: list[Item]
     prepared: object = None
 
+    def nbytes(self) -> int:
+        """Return the bytes of its decoded pictures."""
+        pictures = [item.image for item in self.items if item.image is not None]
+        return sum(one.width * one.height * len(one.getbands()) for one in pictures)
+
 
 def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: Role, tally: Tally) -> Iterator[Batch]:
     """Yield the rows `first[todo]` of `table` in batches of `tally.batch_size`, in their order.
 
     One batch is made ahead, and one more each time that the model had to wait for one, as long as there are cores for
-    it. One core is left to the thread that drives the model: threads beyond the cores slow a model on the CPU down.
-    Raises ImageError, and what preparing raises.
+    it and memory for their pictures: the first batch has the largest. One core is left to the thread that drives the
+    model: threads beyond the cores slow a model on the CPU down. Raises ImageError,
+    ModelError when memory runs out for the pictures of one batch, and what preparing raises.
     """
     threads = min(MOST_AHEAD, max(1, _cores() - 1))
     waiting: deque[Future[Batch]] = deque()
-    done, ahead = 0, 1
+    done, ahead, most = 0, 1, 0
     with ThreadPoolExecutor(threads, thread_name_prefix="mbench-ahead") as pool:
         try:
             while done < len(todo) or waiting:
@@ -44,14 +54,21 @@ def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: R
                     waiting.append(pool.submit(_made, encoder, table, first, places, role))
                     done += len(places)
                 late = not waiting[0].done()
-                yield waiting.popleft().result()
-                ahead = min(threads, ahead + late)
+                batch = waiting.popleft().result()
+                most = most or min(threads, _affordable(batch))
+                yield batch
+                ahead = min(most, ahead + late)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _made(encoder: Encoder, table: ItemTable, first: Rows, places: Rows, role: Role) -> Batch:
-    items = table.items(first[places], images="image" in needs_of(encoder))
+    try:
+        items = table.items(first[places], images="image" in needs_of(encoder))
+    except MemoryError:
+        raise ModelError(
+            f"Out of memory while {len(places)} {role} pictures were decoded; give a smaller --batch-size."
+        ) from None
     in_stages = staged(encoder)
     if in_stages is None:
         return Batch(places, items)
@@ -59,6 +76,12 @@ def _made(encoder: Encoder, table: ItemTable, first: Rows, places: Rows, role: R
         return Batch(places, items, prepare_checked(in_stages, items, role))
     except MemoryError:
         return Batch(places, items)  # encoding it will run out of memory too, and then goes on with half of it
+
+
+def _affordable(first: Batch) -> int:
+    """Return how many batches like the first one may wait."""
+    left = host_memory_left()
+    return MOST_AHEAD if left is None else max(1, left // SHARE // max(first.nbytes(), 1))
 
 
 def _cores() -> int:

@@ -56,16 +56,16 @@ def fit_batch(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role:
     tally.batch_size = most
     if len(todo) <= 2 * PROBED or (encoder.card.parameters or 0) < LARGE:
         return
-    costliest = np.argsort(-table.costs(first), kind="stable")[:PROBED]
-    items = table.items(first[costliest], images="image" in needs_of(encoder))
-    tally.batch_size = min(most, _allowed(encoder, items, role, most))
+    tally.batch_size = min(most, _allowed(encoder, table, first, role, most))
     if tally.batch_size < most:
         tally.notes.append(f"batches of {tally.batch_size} {role} items: what memory allows")
 
 
-def _allowed(encoder: Encoder, items: list[Item], role: Role, most: int) -> int:
+def _allowed(encoder: Encoder, table: ItemTable, first: Rows, role: Role, most: int) -> int:
     """Return the largest power of two of items that fit; the first one alone allocates what is needed only once."""
+    costliest = np.argsort(-table.costs(first), kind="stable")[:PROBED]
     try:
+        items = table.items(first[costliest], images="image" in needs_of(encoder))
         encode_checked(encoder, items[:1], role, keep_zeros=True)
         growth = memory_growth(lambda: encode_checked(encoder, items, role, keep_zeros=True))
     except MemoryError:
@@ -75,7 +75,7 @@ def _allowed(encoder: Encoder, items: list[Item], role: Role, most: int) -> int:
         return most
     # What the first item took may still be held, so that only the others show.
     each = growth / max(1, len(items) - 1)
-    return 1 << max(0, int(SHARE * left / each).bit_length() - 1)
+    return 1 << max(0, int(SHARE * max(0, left) / each).bit_length() - 1)
 
 
 def encode_backing_off(
