@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from mbench.core.errors import SpecError, nearest
+from mbench.core.specs import ModelCard
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def spec_from(
@@ -22,16 +26,29 @@ def spec_from(
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        problems = []
-        for one in error.errors():
-            path = _line(one["loc"], lines or {}) + (".".join(str(p) for p in one["loc"]) or "(top)")
-            said = one["msg"].removeprefix("Value error, ")
-            if one["type"] == "extra_forbidden":
-                near = nearest(str(one["loc"][-1]), cls.model_fields)
-                said = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
-            found = "" if one["type"] in ("missing", "extra_forbidden", "value_error") else f" (found {one['input']!r})"
-            problems.append(f"  {path}: {said}{found}")
-        raise SpecError(f"{where} does not follow the schema of {cls.__name__}:\n" + "\n".join(problems)) from None
+        told = _problems(error, cls.model_fields, lines or {})
+        raise SpecError(f"{where} does not follow the schema of {cls.__name__}:\n{told}") from None
+
+
+def cause(error: BaseException) -> str:
+    """Return what went wrong in code that is not ours: the kind of error and its words; of a card, each wrong key."""
+    if isinstance(error, ValidationError) and error.title == ModelCard.__name__:
+        return f"its {error.title} is wrong:\n{_problems(error, ModelCard.model_fields, {})}"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _problems(error: ValidationError, known: Iterable[str], lines: Mapping[tuple[str | int, ...], int]) -> str:
+    """Return a line a problem: the key, what was expected, what was found, and for an unknown key the nearest one."""
+    return "\n".join(f"  {_line(one['loc'], lines)}{_problem(one, known)}" for one in error.errors())
+
+
+def _problem(one: ErrorDetails, known: Iterable[str]) -> str:
+    said = one["msg"].removeprefix("Value error, ")
+    if one["type"] == "extra_forbidden":
+        near = nearest(str(one["loc"][-1]), known)
+        said = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    found = "" if one["type"] in ("missing", "extra_forbidden", "value_error") else f" (found {one['input']!r})"
+    return f"{'.'.join(str(part) for part in one['loc']) or '(top)'}: {said}{found}"
 
 
 def _line(place: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:

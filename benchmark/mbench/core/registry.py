@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar, cast
 
+from mbench.core.declared import cause
 from mbench.core.errors import MissingDependencyError, ModelError, UnknownNameError, UserError
 
 T = TypeVar("T")
@@ -48,8 +49,10 @@ class Registry(Generic[T]):
             raise MissingDependencyError(
                 f"{self.kind} {name!r} needs the Python package {error.name!r}: pip install {error.name}"
             ) from error
-        except Exception as error:
-            raise ModelError(f"{self.kind} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise ModelError(f"{self.kind} {name!r} cannot be imported: {cause(error)}") from error
 
     def _all(self) -> list[str]:
         return [*self._targets, *self._entry_points()]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mbench.core.declared import cause
 from mbench.core.errors import ModelError, UserError, nearest
 from mbench.core.files import file_sha256
 from mbench.core.specs import ModelCard
@@ -103,9 +104,11 @@ def _executed(path: Path) -> ModuleType:
     sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         del sys.modules[title]
-        raise ModelError(f"{path}{_line(error, path)} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ModelError(f"{path}{_line(error, path)} cannot be imported: {cause(error)}") from error
     return module
 
 

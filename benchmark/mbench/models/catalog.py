@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from dataclasses import dataclass, replace
 
+from mbench.core.declared import cause
 from mbench.core.errors import MbenchError, MissingDependencyError, ModelError, UnknownNameError, UserError
 from mbench.core.files import canonical_json
 from mbench.core.registry import Registry
@@ -106,9 +107,15 @@ def argument_of(factory: EncoderFactory) -> str:
 
 def checked_factory(factory: EncoderFactory, name: str) -> EncoderFactory:
     """Return `factory` if it has a card and can load. Raises ModelError that says what it lacks."""
-    if not isinstance(getattr(factory, "card", None), ModelCard):
+    try:
+        card, load = getattr(factory, "card", None), getattr(factory, "load", None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ModelError(f"Model {name!r}: its adapter's `card` or `load` raised {cause(error)}") from error
+    if not isinstance(card, ModelCard):
         raise ModelError(f"Model {name!r}: its adapter has no attribute `card` that is a ModelCard.")
-    if not callable(getattr(factory, "load", None)):
+    if not callable(load):
         raise ModelError(f"Model {name!r}: its adapter has no class method `load(options)`.")
     return factory
 
@@ -127,7 +134,9 @@ def _load(name: str, factory: EncoderFactory, options: LoadOptions) -> Encoder:
     checked_factory(factory, name)
     try:
         encoder = factory.load(options)
-    except MbenchError:
+        _check_told(encoder, name)
+        return encoder
+    except (MbenchError, KeyboardInterrupt):
         raise
     except ModuleNotFoundError as error:
         if error.name is None:
@@ -136,18 +145,16 @@ def _load(name: str, factory: EncoderFactory, options: LoadOptions) -> Encoder:
         raise MissingDependencyError(
             f"Model {name!r} needs the Python package {package!r}: pip install {package}"
         ) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise _failure(name, error) from error
+
+
+def _check_told(encoder: Encoder, name: str) -> None:
+    """Refuse what is no encoder, and optional attributes that nothing could be made of. Raises ModelError."""
     if not isinstance(getattr(encoder, "card", None), ModelCard) or not callable(getattr(encoder, "encode", None)):
         raise ModelError(
             f"Model {name!r}: load() returned {type(encoder).__name__}, which lacks `card` or `encode(items, *, role)`."
         )
-    _check_told(encoder, name)
-    return encoder
-
-
-def _check_told(encoder: Encoder, name: str) -> None:
-    """Refuse optional attributes that nothing could be made of. Raises ModelError."""
     needs: object = getattr(encoder, "needs", frozenset())
     if not isinstance(needs, frozenset | set) or not needs <= {"id", "text", "image"}:
         raise ModelError(f"Model {name!r}: `needs` must be a set of id, text and image, not {needs!r}.")
@@ -164,4 +171,4 @@ def _failure(name: str, error: BaseException) -> ModelError:
             f"Model {name!r} does not fit into memory: {error or 'out of memory'}. "
             "Try --dtype bf16, another --device or a smaller checkpoint."
         )
-    return ModelError(f"Model {name!r} cannot be loaded: {type(error).__name__}: {error}")
+    return ModelError(f"Model {name!r} cannot be loaded: {cause(error)}")

@@ -175,9 +175,9 @@ def _called(work: Callable[[], Any]) -> Any:
     """Call an adapter. Raises its MbenchError, MemoryError, and MisbehaviourError for all else that it raises."""
     try:
         return work()
-    except MbenchError:
+    except (MbenchError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if is_out_of_memory(error):
             raise MemoryError(str(error)) from None
         raise MisbehaviourError(f"raised {type(error).__name__}: {error} ({_place(error)})") from error

@@ -81,9 +81,9 @@ def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -
 def _called(work: Callable[[], T], encoder: Encoder, items: Sequence[Item], role: Role) -> T:
     try:
         return work()
-    except MbenchError:
+    except (MbenchError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if is_out_of_memory(error):
             raise MemoryError(str(error)) from None
         raise ModelError(
