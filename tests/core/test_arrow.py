@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbench.core import arrow
-from mbench.core.arrow import blobs, filled, flags, integers, measured, numbers, scalar, texts
+from mbench.core.arrow import blobs, filled, flags, floats, integers, measured, numbers, scalar, texts
 
 WORDS = st.lists(st.none() | st.text(st.characters(codec="utf-8"), max_size=4), max_size=20)
 
@@ -54,6 +54,14 @@ def test_integers_of_a_slice_have_their_nulls_replaced(values: list[int | None],
     assert found.tolist() == [null if one is None else one for one in values[start:]]
 
 
+@given(st.lists(st.none() | st.floats(width=32), max_size=9), st.integers(0, 5), st.sampled_from(["float", "double"]))
+def test_floats_of_a_slice_or_of_chunks_have_nan_for_nulls(values: list[float | None], start: int, kind: str) -> None:
+    column = pa.array(values, kind)[start:]
+    expected = [np.nan if one is None else one for one in values[start:]]
+    for one in (column, pa.chunked_array([column[:1], column[1:]])):
+        np.testing.assert_array_equal(floats(one), np.array(expected, dtype=np.float64))
+
+
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 11))
 def test_flags_of_a_slice_begin_where_the_slice_does(values: list[bool], start: int) -> None:
     assert flags(pa.array(values, pa.bool_())[start:]).tolist() == values[start:]
@@ -84,10 +92,10 @@ def test_nothing_here_loads_pandas() -> None:
     program = """
 import sys
 import numpy as np
-from mbench.core.arrow import blobs, filled, flags, integers, measured, numbers, scalar, texts
+from mbench.core.arrow import blobs, filled, flags, floats, integers, measured, numbers, scalar, texts
 words = texts(["a", None])
 found = [filled(words, "b"), integers(words.is_valid().cast("int8")), flags(words.is_valid()), blobs([b"x"])]
-found += [measured(np.array([1.0, np.nan])), numbers(np.arange(3)), scalar(2.0, "float32")]
+found += [floats(measured(np.array([1.0, np.nan]))), numbers(np.arange(3)), scalar(2.0, "float32")]
 print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -73,6 +73,16 @@ def integers(values: Any, null: int = 0) -> npt.NDArray[np.int64]:
     return found[place].astype(np.int64, copy=False)
 
 
+def floats(values: Any) -> npt.NDArray[np.float64]:
+    """Return an Arrow array or column of numbers as float64 [n], with NaN in place of its nulls."""
+    import pyarrow as pa
+
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    array = filled(array.cast(pa.float64()), float("nan"))
+    place = slice(array.offset, array.offset + len(array))
+    return np.frombuffer(array.buffers()[1] or b"", dtype=np.float64)[place]
+
+
 def flags(values: Any) -> npt.NDArray[np.bool_]:
     """Return an Arrow array of booleans without nulls as bool [n]."""
     bits = np.frombuffer(values.buffers()[1] or b"", dtype=np.uint8)

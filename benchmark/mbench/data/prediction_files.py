@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mbench.core.arrow import floats, integers, texts
 from mbench.core.errors import DataError, PredictionError, listed
 from mbench.core.files import read_json
 from mbench.core.types import MAIN_POOL, Floats, Rows
@@ -132,8 +132,8 @@ def _ids(path: Path, key: str, value: object) -> list[str]:
 
 def _flat(lists: Mapping[str, list[str]], scores: Floats | None) -> RankedLists:
     starts = np.concatenate([[0], np.cumsum([len(one) for one in lists.values()])]).astype(np.int64)
-    candidates = pa.array([name for one in lists.values() for name in one], pa.string())
-    return RankedLists(pa.array(list(lists), pa.string()), starts, candidates, scores)
+    candidates = texts([name for one in lists.values() for name in one])
+    return RankedLists(texts(list(lists)), starts, candidates, scores)
 
 
 def _parquet(path: Path) -> dict[str, RankedLists]:
@@ -166,12 +166,12 @@ def _parquet_pool(path: Path, table: pa.Table, prefix: str, queries: pa.Array) -
                 f"{path}: query {queries[int(wrong[0])].as_py()!r} has {sizes[wrong[0]]} {prefix}{SUFFIX}, but "
                 f"{_sizes(values)[wrong[0]]} {prefix}scores."
             )
-        scores = np.asarray(pc.fill_null(values.flatten(), float("nan")), dtype=np.float64)
+        scores = floats(values.flatten())
     return RankedLists(queries, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), lists.flatten(), scores)
 
 
 def _sizes(lists: pa.ListArray) -> Rows:
-    return np.asarray(pc.fill_null(lists.value_lengths(), 0), dtype=np.int64)
+    return integers(lists.value_lengths())
 
 
 def _column(path: Path, table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:

@@ -86,7 +86,8 @@ def read_columns(path: Path, required: dict[str, Any], optional: dict[str, Any],
     Parquet, a column that lacks, is unknown, or holds another type.
     """
     try:
-        table = pq.ParquetFile(path).read()  # read_table would import pyarrow.dataset and pandas
+        # read_table would import pyarrow.dataset and pandas; threads do not share the one heavy column, and must start.
+        table = pq.ParquetFile(path).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
     expected = required | {name: kind for name, kind in optional.items() if name in table.column_names}
@@ -104,7 +105,8 @@ def read_columns(path: Path, required: dict[str, Any], optional: dict[str, Any],
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, path: Path) -> pa.Array:
     try:
-        return column.cast(kind).combine_chunks()
+        cast = column.cast(kind)
+        return cast.chunk(0) if cast.num_chunks == 1 else cast.combine_chunks()
     except pa.ArrowException:
         raise DataError(f"{path}: the column {name!r} must be {kind}, but it is {column.type}.") from None
 

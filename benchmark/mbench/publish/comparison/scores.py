@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mbench.core.arrow import floats
 from mbench.core.errors import DataError, UserError, listed
 from mbench.core.results import SCORES, TaskResult
 from mbench.core.types import Floats, Rows
@@ -64,7 +65,7 @@ def _table(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path}: the scores of the queries are not there; run the model again to write them.")
     try:
-        return pq.read_table(path)
+        return pq.ParquetFile(path).read()  # read_table would import pyarrow.dataset and pandas
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error}); run the model again.") from None
 
@@ -87,7 +88,7 @@ def _column(path: Path, table: Any, key: str) -> Floats:
     if table.column_names.count(key) != 1 or not pa.types.is_floating(table[key].type):
         raise DataError(f"{path}: expected one column of numbers {key!r}; found {listed(table.column_names)}.")
     column = table[key]
-    values = np.asarray(column.to_numpy(), dtype=np.float64)
+    values = floats(column)
     wrong = int(np.count_nonzero(~np.isfinite(values))) - column.null_count
     if wrong:
         raise DataError(f"{path}: {key}: {wrong} values are NaN or infinite; a query that is not judged is null.")

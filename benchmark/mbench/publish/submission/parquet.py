@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mbench.core.arrow import floats, integers
 from mbench.core.types import MAIN_POOL, Floats, Rows
 from mbench.data.prediction_files import RankedLists
 from mbench.publish.submission import limits
@@ -72,7 +73,7 @@ def read_queries(path: Path) -> QueryTable:
         if names.pop("query_id", "") != "text" or set(names.values()) - {"number"}:
             _refuse_columns(_leaves(file.metadata), "query_id and one column of float64 a metric")
         table = _unpacked(path, file, [])
-        columns = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names}
+        columns = {name: floats(table[name]) for name in names}
         return QueryTable(tuple(_texts(table, "query_id").to_pylist()), columns)
 
 
@@ -187,15 +188,13 @@ def _lists(table: Any, prefix: str, queries: Any) -> RankedLists:
         row = int(np.flatnonzero(sizes != others)[0])
         said = f"row {row} has {sizes[row]} {prefix}{IDS}, but {others[row]} {prefix}{SCORES}"
         raise ParquetError("parquet-schema", said)
-    scores = np.asarray(values.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
+    scores = floats(values.flatten())
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return RankedLists(queries, starts, _decoded(lists.flatten(), f"{prefix}{IDS}"), scores)
 
 
 def _sizes(lists: Any) -> Rows:
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.fill_null(lists.value_lengths(), 0), dtype=np.int64)
+    return integers(lists.value_lengths())
 
 
 def _decoded(column: Any, name: str) -> Any:
@@ -208,8 +207,8 @@ def _decoded(column: Any, name: str) -> Any:
     longest = pc.max(pc.binary_length(coded.dictionary)).as_py() or 0
     if longest > limits.ID_CHARACTERS:
         raise ParquetError("parquet-bomb", f"the column {name!r} holds an id of {longest} bytes")
-    lengths = np.asarray(pc.binary_length(coded.dictionary), dtype=np.int64)
-    unpacked = int(np.bincount(np.asarray(coded.indices), minlength=len(lengths)) @ lengths)
+    lengths = integers(pc.binary_length(coded.dictionary))
+    unpacked = int(np.bincount(integers(coded.indices), minlength=len(lengths)) @ lengths)
     if unpacked > limits.UNPACKED_BYTES:
         raise ParquetError("parquet-bomb", f"the column {name!r} holds ids of {unpacked} bytes in all")
     return coded.cast(pa.string())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mbench.core.arrow import integers
 from mbench.core.errors import PredictionError
 from mbench.core.specs import TaskSpec
 from mbench.core.types import MAIN_POOL, EvalData, Floats, Rankings, Rows, Sets
@@ -64,7 +65,7 @@ def plausible(lists: RankedLists, pool: str, spec: TaskSpec, *, sorted_file: boo
     queries = lists.queries.dictionary_encode()
     if len(queries.dictionary) < len(queries):
         raise RankingError("ranking-queries", "a query stands twice")
-    entries = _entries(lists, np.arange(len(queries)), np.asarray(lists.candidates.dictionary_encode().indices))
+    entries = _entries(lists, np.arange(len(queries)), integers(lists.candidates.dictionary_encode().indices))
     _check_numbers(entries, lists, sorted_file)
     galleries = pool != MAIN_POOL or spec.candidates.pool == GALLERY
     if spec.sizes and not galleries:
