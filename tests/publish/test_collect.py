@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.publish.sample import card, result, task, write
+from tests.publish.sample import TWO, card, catalog, result, task, write
 
 from mbench.core.errors import UserError
 from mbench.core.files import write_json
 from mbench.core.results import GroupResult, result_folder
-from mbench.publish.collect import collect, sources
+from mbench.data.catalog import Task
+from mbench.publish.collect import Collection, collect, sources
 from mbench.publish.plausible import LARGEST
+from mbench.publish.submission import Judge
 
 ONE = task("one")
 
@@ -171,3 +174,57 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         sources([tmp_path / "reslts"], None)
+
+
+def judged(folder: Path, *tasks: Task) -> Collection:
+    return collect(sources([folder], None), Judge(catalog(*tasks)))
+
+
+@pytest.mark.parametrize(("withheld", "claimed"), [(True, True), (False, False), (True, False)])
+def test_a_result_whose_labels_contradict_its_task_is_broken(tmp_path: Path, withheld: bool, claimed: bool) -> None:
+    declared = task("one", labels_public=not withheld)
+    write(tmp_path / "r", result(declared, card("forged"), 0.9, labels_public=claimed))
+    write(tmp_path / "r", result(TWO, card("good"), 0.5))
+    found = judged(tmp_path / "r", declared, TWO)
+    assert [one.result.model.id for one in found.entries] == ["good"] and found.left_out == ()
+    assert [one.where for one in found.broken] == ["r/forged/unversioned/one.json"]
+    assert f"labels_public is {claimed}, but one has {'withheld' if withheld else 'public'} labels" in (
+        found.broken[0].reason
+    )
+
+
+def test_labels_of_another_protocol_or_an_unknown_task_are_not_judged(tmp_path: Path) -> None:
+    other = task("one", labels_public=False, protocol="p2")
+    write(tmp_path / "r", result(other, card("a"), 0.9, labels_public=False, metrics={}))
+    found = judged(tmp_path / "r", task("one"))
+    assert found.broken == () and len(found.left_out) == 1
+
+
+def test_a_withheld_result_without_scores_is_left_out_and_not_broken(tmp_path: Path) -> None:
+    declared = task("one", labels_public=False)
+    write(tmp_path / "r", result(declared, card("a"), 0.9, labels_public=False, metrics={}))
+    found = judged(tmp_path / "r", declared)
+    assert found.broken == () and "only the benchmark's server has scores" in found.left_out[0].reason
+
+
+def test_folders_nested_without_end_are_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "r", result(ONE, card("a"), 0.5))
+    (tmp_path / "r" / "/".join("d" * 60)).mkdir(parents=True)
+    scandir, seen = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: [seen.append(path), scandir(path)][1])
+    assert len(collect(sources([tmp_path / "r"], None)).entries) == 1
+    assert collect(sources([], tmp_path / "r")).entries == ()
+    assert len(seen) < 20
+
+
+def test_links_in_the_place_of_results_are_listed_also_those_in_circles(tmp_path: Path) -> None:
+    write(tmp_path / "r", result(ONE, card("a"), 0.5))
+    folder = tmp_path / "r" / "a" / "unversioned"
+    (folder / "two.json").symlink_to(folder / "one.json")
+    (folder / "three.json").symlink_to("three.json")
+    (folder / "four").symlink_to(folder)
+    (folder / "five.txt").symlink_to(folder / "one.json")
+    found = collect(sources([tmp_path / "r"], None))
+    assert [note.where.rpartition("/")[2] for note in found.broken] == ["four", "three.json", "two.json"]
+    assert {note.reason for note in found.broken} == {"a symbolic link; put the files themselves there"}
+    assert len(found.entries) == 1

@@ -5,7 +5,6 @@ Files are read as data only: no symbolic links, nothing larger than a result can
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,7 @@ from mbench.publish.bulk import many_records
 from mbench.publish.plausible import read_plausible
 from mbench.publish.submission import Judge, Report, Trusted, trusted
 from mbench.publish.text import moment
-
-DEPTH = 3
-"""`<model>/<revision>/<task>.json`"""
+from mbench.publish.walking import result_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,8 @@ def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection
     """Read all results below `folders`. Of two results of one model, revision and task the newest run is kept.
 
     With a `judge` submissions are checked as a whole: files broken by accident are left out, and on account of any
-    other error the whole submission is (`trusted`). Without, they are read as plain results are.
+    other error the whole submission is (`trusted`). Without, they are read as plain results are. Of plain results its
+    catalogue tells which contradict their tasks.
     """
     broken: list[Note] = []
     unofficial: list[Note] = []
@@ -106,7 +104,7 @@ def collect(folders: Sequence[Source], judge: Judge | None = None) -> Collection
             entries += _accepted(folder, report, sound)
     for where, path in _files([one for one in folders if one not in judged]):
         try:
-            result = read_plausible(path)
+            result = read_plausible(path, judge.catalog if judge is not None else None)
         except DataError as error:
             broken.append(Note(where, str(error).removeprefix(f"{path}: ")))
             continue
@@ -152,26 +150,8 @@ def _shown_as_partial(result: TaskResult | GroupResult) -> TypeGuard[TaskResult]
 
 def _files(folders: Sequence[Source]) -> Iterator[tuple[str, Path]]:
     for folder in folders:
-        for path in sorted(_walk(folder.path)):
-            parts = path.relative_to(folder.path).parts
-            inside = len(parts) > DEPTH - 1 and parts[1] == "results" if folder.submissions else len(parts) == DEPTH
-            if inside:
-                yield "/".join([folder.label, *parts]), path
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    """Yield JSON files, and symbolic links in place of what they point to."""
-    for folder, below, names in os.walk(root, onerror=_unreadable, followlinks=False):
-        for name in names:
-            if Path(name).suffix == ".json" and "." not in Path(name).stem:  # others are server files and the like
-                yield Path(folder, name)
-        for name in below:
-            if Path(folder, name).is_symlink():
-                yield Path(folder, name)
-
-
-def _unreadable(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read ({error.strerror}).") from None
+        for names in result_places(folder.path, submissions=folder.submissions):
+            yield "/".join([folder.label, *names]), Path(folder.path, *names)
 
 
 class Newest(NamedTuple):

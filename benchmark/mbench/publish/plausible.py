@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from mbench.core.errors import DataError
 from mbench.core.results import GroupResult, TaskResult, Value, read_result
+from mbench.data.catalog import Catalog
 
 LARGEST = 16 * 2**20
 """Bytes. Results hold means, not rankings: a model on 36 tasks with all slices stays far below."""
 LONGEST_NAME = 200
 
 
-def read_plausible(path: Path) -> TaskResult | GroupResult:
-    """Return the result in a file. Raises DataError for a link, another name, or a number that none can be."""
-    if path.is_symlink():
+def read_plausible(path: Path, catalog: Catalog | None = None) -> TaskResult | GroupResult:
+    """Return the result in a file.
+
+    Raises DataError for a link, another name, a number that none can be, and for what contradicts the task that
+    `catalog` declares.
+    """
+    try:
+        state = path.lstat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    if stat.S_ISLNK(state.st_mode):
         raise DataError(f"{path}: a symbolic link; put the files themselves there")
-    if not path.is_file() or path.stat().st_size > LARGEST:
+    if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST:
         raise DataError(f"{path}: not a file of at most {LARGEST // 2**20} MiB")
     result = read_result(path)
     name = result.task.id if isinstance(result, TaskResult) else result.group
@@ -27,7 +37,20 @@ def read_plausible(path: Path) -> TaskResult | GroupResult:
         _check_name(path, key, text)
     for key, value in _values(result):
         _check_fraction(path, key, value)
+    if catalog is not None and isinstance(result, TaskResult):
+        _check_labels(path, result, catalog)
     return result
+
+
+def _check_labels(path: Path, result: TaskResult, catalog: Catalog) -> None:
+    """Refuse scores of a task whose labels only a server has, and results without scores of one with public labels."""
+    declared = catalog.all_tasks.get(result.task.id)
+    if declared is None or declared.spec.protocol != result.task.protocol:
+        return
+    public = declared.spec.labels_public
+    if result.labels_public != public or (result.metrics and not public):
+        said = "public labels: run it again" if public else "withheld labels: only the benchmark's server can score it"
+        raise DataError(f"{path}: labels_public is {result.labels_public}, but {result.task.id} has {said}")
 
 
 def _names(result: TaskResult | GroupResult) -> Iterator[tuple[str, str]]:
