@@ -61,6 +61,8 @@ def test_a_dry_run_counts_and_writes_nothing(mbench: Command, tmp_path: Path) ->
         (["-m", "random", "-t", "emoji-cls", "--batch-size", "many"], ["--batch-size", "'many'"]),
         (["-m", "random", "-t", "emoji-cls", "--memory", "lots"], ["--memory", "4GB"]),
         (["-m", "random", "-t", "emoji-cls", "--device", "tpu"], ["tpu"]),
+        (["-m", "random", "-t", "emoji-cls", "--search-device", "mps"], ["--search-device", "cpu, cuda", "'mps'"]),
+        (["-m", "random", "-t", "emoji-cls", "--search-device", "cuda:7"], ["--search-device cuda:7", "lacks"]),
         (["-m", "random", "-t", "emoji-cls", "--dtype", "fp12"], ["fp12"]),
         (["-m", "random", "-t", "emoji-cls", "--instructions", "loud"], ["--instructions", "loud"]),
         (["-m", "random", "-t", "emoji-cls", "--model-args", "seed"], ["--model-args", "key=value"]),

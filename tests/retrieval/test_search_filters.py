@@ -13,9 +13,10 @@ from tests.retrieval.brute_force import KINDS, canonical, embeddings
 
 from mbench.core.errors import EncodingError
 from mbench.retrieval import survivors as looking
-from mbench.retrieval.filters import BF16, FP32, PRECISIONS, Filter, load_tile
+from mbench.retrieval.filters import BF16, FP32, PRECISIONS, Filter
 from mbench.retrieval.probe import _keeps_its_bound, fastest_precision
 from mbench.retrieval.survivors import kth_largest, survivors
+from mbench.retrieval.tiles import load_tile
 from mbench.retrieval.vectors import centre_of, spread
 from mbench.retrieval.workers import Room
 

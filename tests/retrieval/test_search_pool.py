@@ -11,7 +11,7 @@ from mbench.core.types import Sets
 from mbench.retrieval.exact import batches, listed_pairs
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, first_k
 from mbench.retrieval.path import RUN, Path
-from mbench.retrieval.plan import LARGEST_BLOCK, MEMORY, make_plan, of_block, of_worker
+from mbench.retrieval.plan import DEVICE_WORKERS, LARGEST_BLOCK, MEMORY, bearable, make_plan, of_block, of_worker
 from mbench.retrieval.pool import SMALLEST, Found, Pool
 from mbench.retrieval.survivors import BLOCK
 
@@ -85,6 +85,22 @@ def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k, wo
     assert block + plan.workers * of_worker(plan.tile, plan.look, dimension, k) <= limit
     assert plan.block == LARGEST_BLOCK or of_block(2 * plan.block, dimension, k) > limit / 2
     assert plan.workers in range(1, workers + 1)
+
+
+@pytest.mark.parametrize("memory", [80_000_000, None])
+@pytest.mark.parametrize("n", [10, 10**5, 10**7])
+@pytest.mark.parametrize("k", [1, 100, 1000])
+def test_plans_for_a_device_leave_it_large_products_and_stay_within_memory_here(memory, n, k):
+    plan = make_plan(100_000, n, 768, k, memory, 64, "cuda:0")
+    survivors = plan.block * min(bearable(k, plan.tile), 2 * n)
+    assert of_block(plan.block, 768, k) + plan.workers * survivors * 150 <= (memory or MEMORY)
+    assert plan.tile >= min(n, 1 << 16)
+    assert 1 <= plan.workers <= DEVICE_WORKERS
+
+
+def test_a_plan_for_a_device_that_memory_here_cannot_feed_is_that_of_the_processor():
+    sizes = (100_000, 10**7, 768, 100, 16_000_000, 2)
+    assert make_plan(*sizes, "cuda:0") == make_plan(*sizes)
 
 
 def test_memory_that_cannot_do_is_refused_with_what_could():

@@ -74,6 +74,17 @@ def device(value: str) -> str:
     return value
 
 
+def search_device(value: str) -> str:
+    """Return cpu or cuda:N, which must be there: a search that finds no device would come after all the encoding."""
+    if value == "cpu":
+        return value
+    if not re.fullmatch(r"cuda(:\d+)?", value):
+        raise UserError(f"--search-device: expected cpu, cuda or cuda:0, found {value!r}")
+    from mbench.models.device import resolve_device
+
+    return resolve_device(value, "--search-device")
+
+
 def dtype(value: str) -> str:
     """Check the name of a precision: auto, fp32, bf16 or fp16, or torch's names of them."""
     known = ("auto", "fp32", "bf16", "fp16", "float32", "bfloat16", "float16")

@@ -64,6 +64,9 @@ def run_command(  # noqa: PLR0913, PLR0917
     dims: Annotated[list[str] | None, typer.Option(help=DIMS_HELP)] = None,
     quantize: Annotated[list[str] | None, typer.Option(help=QUANTIZE_HELP)] = None,
     memory: Annotated[str | None, typer.Option(help="Bound on embeddings and search, such as 500MB.")] = None,
+    search_device: Annotated[
+        str, typer.Option(help="Where large pools are searched, cpu or cuda; never changes a result.")
+    ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of intervals, shuffling and random models.")] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
@@ -95,6 +98,7 @@ def run_command(  # noqa: PLR0913, PLR0917
         limit=limit,
         instructions=instructions.value,
         memory=parse.size(memory, "--memory"),
+        search_device=parse.search_device(search_device),
         seed=seed,
         overwrite=overwrite,
         offline=offline,

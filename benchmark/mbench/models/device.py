@@ -48,7 +48,7 @@ def placement(options: LoadOptions, official: Dtype = "fp32") -> Placement:
     return Placement(device, resolve_dtype(options.dtype, "fp32" if device == "cpu" else official))
 
 
-def resolve_device(name: str) -> str:
+def resolve_device(name: str, flag: str = "--device") -> str:
     """Return `cpu`, `cuda:N` or `mps`. `auto` takes the first of CUDA, MPS and CPU that is there. Raises UserError.
 
     torch, which takes long to start, is asked only where its answer could be another one than the CPU.
@@ -61,7 +61,7 @@ def resolve_device(name: str) -> str:
         return "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     match = re.fullmatch(r"cuda(?::(\d+))?", name)
     if match:
-        return _cuda(int(match[1] or 0))
+        return _cuda(int(match[1] or 0), flag)
     if name == "mps" and not torch.backends.mps.is_available():
         raise UserError("--device mps: this machine or this build of torch has no MPS; use --device cpu or auto.")
     if name != "mps":
@@ -90,13 +90,14 @@ def resolve_dtype(name: str, auto: Dtype = "fp32") -> Dtype:
     raise UserError(f"--dtype {name}: unknown precision.{guess} Use auto, fp32, fp16 or bf16.")
 
 
-def _cuda(index: int) -> str:
+def _cuda(index: int, flag: str) -> str:
     import torch
 
+    other = "cpu or auto" if flag == "--device" else "cpu"
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if index >= count:
         has = f"it has {count} (cuda:0 to cuda:{count - 1})" if count else "it has none that torch can use"
-        raise UserError(f"--device cuda:{index}: this machine lacks that GPU; {has}. Use --device cpu or auto.")
+        raise UserError(f"{flag} cuda:{index}: this machine lacks that GPU; {has}. Use {flag} {other}.")
     return f"cuda:{index}"
 
 

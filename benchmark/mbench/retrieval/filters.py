@@ -28,18 +28,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbench.core.mapped import forget, is_mapped
 from mbench.core.types import Floats, Rows, Vectors
-from mbench.retrieval.vectors import Corpus, read_ascending, require_finite, run_of
-from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LARGEST_NORM = 2.0**60
-UNDERFLOWN = 2.0**-62
-"""More than a number can be whose square underflows in float32."""
+    from mbench.retrieval.tiles import Tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +59,6 @@ FP32 = Precision("fp32", 4, 2.0**-24, 0.0)
 FP64 = Precision("fp64", 8, 2.0**-53, 0.0)
 PRECISIONS = (BF16, FP32, FP64)
 """From cheap to sharp: what one leaves undecided goes to the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """Rows of the corpus in a filter's format, less the centre: `vectors` [width, d].
-
-    `norm` and `residual` are the N and R of the module's head; infinite where the format cannot hold the rows.
-    """
-
-    vectors: Tensor
-    norm: float
-    residual: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,73 +124,3 @@ class Filter:
 
 def _sum_error(dimension: int, precision: Precision) -> float:
     return 2 * (dimension + 16) * precision.sum_error
-
-
-def load_tile(
-    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
-) -> Tile:
-    """Convert ascending `rows` of the corpus, in the memory of `room`, or use them where they are.
-
-    Raises EncodingError where a value is NaN or infinite.
-    """
-    vectors = _in_place(corpus, rows) if precision is FP32 and centre is None else None
-    if vectors is None:
-        vectors, norm, residual = _converted(corpus, rows, precision, centre, room)
-    else:
-        norm, residual = float(vectors.norm(dim=1).amax()), 0.0
-    forget(corpus)
-    if not norm < LARGEST_NORM:
-        require_finite(corpus, rows, "corpus")
-        if precision is not FP64:
-            return Tile(vectors, np.inf, np.inf)
-    norm, residual = (_widened(one, corpus.shape[1], precision) for one in (norm, residual))
-    return Tile(vectors.to(device), norm + residual, residual if precision is BF16 else 0.0)
-
-
-def _in_place(corpus: Corpus, rows: Rows) -> Tensor | None:
-    """Return `rows` where they are; None unless they are neighbours, float32, and may be given to torch.
-
-    That takes an array in memory: pages of a mapped file must not be held, and torch warns of those that are read-only.
-    """
-    import torch
-
-    run = run_of(corpus, rows)
-    if run is None or run.dtype != np.float32 or not (run.flags.carray and run.dtype.isnative) or is_mapped(run):
-        return None
-    return torch.from_numpy(run)
-
-
-def _converted(
-    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, room: Room
-) -> tuple[Tensor, float, float]:
-    """Return `rows` less the centre in a filter's format, the largest norm and the largest residual."""
-    import torch
-
-    dtype = torch.float64 if precision is FP64 else torch.float32
-    vectors = room.take(f"tile in {precision.name}", (len(rows), corpus.shape[1]), precision.dtype)
-    raw = room.take("raw", (room.rows, corpus.shape[1]), torch.float16 if corpus.dtype == np.float16 else torch.float32)
-    wide, back = room.take(f"wide for {precision.name}", (2, *raw.shape), dtype)
-    largest = torch.zeros((2, len(rows)), dtype=dtype)
-    middle = None if centre is None else torch.from_numpy(centre)
-    pieces = zip(*(torch.split(one, room.rows) for one in (vectors, *largest)), strict=True)
-    for start, (rounded, norms, residuals) in zip(range(0, len(rows), room.rows), pieces, strict=True):
-        if len(rounded) < room.rows:
-            raw, wide, back = raw[: len(rounded)], wide[: len(rounded)], back[: len(rounded)]
-        stored = rounded if raw.dtype == rounded.dtype else raw
-        read_ascending(corpus, rows[start : start + room.rows], stored.numpy())
-        exact = stored if stored.dtype == dtype else wide.copy_(stored)
-        if middle is not None:
-            exact.sub_(middle)
-        if exact is not rounded:
-            rounded.copy_(exact)
-        torch.linalg.vector_norm(exact, dim=1, out=norms)
-        if precision is BF16:
-            torch.linalg.vector_norm(back.copy_(rounded).sub_(exact), dim=1, out=residuals)
-    norm, residual = largest.amax(1).tolist()
-    return vectors, norm, residual
-
-
-def _widened(measured: float, dimension: int, precision: Precision) -> float:
-    """Add to a measured norm what rounding and underflow may have hidden."""
-    hidden = 0.0 if precision is FP64 else dimension * UNDERFLOWN
-    return measured * (1 + dimension * 2.0**-23) + hidden

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mbench.core.errors import UserError
 from mbench.retrieval.pool import CROWDED, SMALLEST
 from mbench.retrieval.survivors import BLOCK
-from mbench.retrieval.workers import SHARED
+from mbench.retrieval.workers import SHARED, UPLOADED
 
 MEMORY = 192 * 1000**2
 """Bytes that a search takes at most, besides its arguments and its result."""
@@ -22,12 +22,18 @@ SHAPES = (
     (512, 1 << 15),
 )
 """Tile and look, the fastest first; with the last, threads are given up before it is made still smaller."""
+ON_DEVICE = (1 << 16, 1 << 26)
+"""The same for another device, which has its own memory and wants few and large products."""
+DEVICE_WORKERS = 2
+"""Threads that feed a device: one prepares while the other waits for it."""
 ENTRY = 150
 """Bytes that a pair in the pool takes while the pool is sorted and scored."""
 OVERHEAD = 3 * 1000**2
 """Bytes that a thread, its memory pools and the matrix library take, whatever the sizes."""
 DENSE = 16
-"""One in so many candidates may survive before a sharper filter is asked."""
+"""One in so many candidates may survive before a sharper filter is asked,"""
+MANY = 512
+"""but of wide tiles no more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,21 @@ class Plan:
     look: int
     workers: int
 
+    @property
+    def dense(self) -> int:
+        """Return how many pairs are looked at in one go where most of them may have to be kept."""
+        return min(self.look, SHAPES[0][1]) // DENSE
 
-def make_plan(n_queries: int, n_candidates: int, dimension: int, k: int, memory: int | None, workers: int) -> Plan:
+
+def make_plan(
+    n_queries: int, n_candidates: int, dimension: int, k: int, memory: int | None, workers: int, device: str = "cpu"
+) -> Plan:
     """Return the fastest cut that fits. Raises UserError when not even the smallest fits in `memory` bytes."""
     limit = MEMORY if memory is None else min(memory, MEMORY)
+    if device != "cpu":
+        large = _device_plan(n_queries, n_candidates, dimension, k, limit, min(workers, DEVICE_WORKERS))
+        if large is not None:
+            return large
     block = min(LARGEST_BLOCK, max(n_queries, 1))
     while block > 1 and of_block(block, dimension, k) > limit / 2:
         block //= 2
@@ -64,9 +81,26 @@ def make_plan(n_queries: int, n_candidates: int, dimension: int, k: int, memory:
     return plan
 
 
+def _device_plan(n_queries: int, n_candidates: int, dimension: int, k: int, limit: int, workers: int) -> Plan | None:
+    """Return the largest block whose large tiles fit: on this side a thread holds a piece to upload and what survives.
+
+    None where they do not fit.
+    """
+    tile, look = ON_DEVICE
+    tile = min(tile, max(-(-n_candidates // BLOCK), 1) * BLOCK)
+    block = min(LARGEST_BLOCK, max(n_queries, 1))
+    while block:
+        of_thread = OVERHEAD + UPLOADED * dimension * 4 + block * bearable(k, tile) * ENTRY
+        for threads in range(workers, 0, -1):
+            if of_block(block, dimension, k) + threads * of_thread <= limit:
+                return Plan(block, tile, look, threads)
+        block //= 2
+    return None
+
+
 def bearable(k: int, width: int) -> int:
     """Return how many of `width` candidates may survive a filter, for each query, before a sharper one is asked."""
-    return min(width, max(2 * k, width // DENSE))
+    return min(width, max(2 * k, min(width // DENSE, MANY)))
 
 
 def of_block(block: int, dimension: int, k: int) -> int:

@@ -15,13 +15,13 @@ import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.copies import groups_of_copies, winners
-from mbench.retrieval.filters import Filter, Precision, Tile, load_tile
+from mbench.retrieval.filters import Filter, Precision
 from mbench.retrieval.pairs import Scored, TieOrder
 from mbench.retrieval.path import Path
-from mbench.retrieval.plan import DENSE, Plan, bearable
+from mbench.retrieval.plan import Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
-from mbench.retrieval.vectors import Corpus
+from mbench.retrieval.tiles import Tile, Tiles
 from mbench.retrieval.workers import Room, run_all
 
 if TYPE_CHECKING:
@@ -62,14 +62,12 @@ class Scan:
     """One block of queries against the corpus. `levels` are the formats to try, from cheap to sharp."""
 
     queries: Vectors
-    corpus: Corpus
+    tiles: Tiles
     k: int
     ties: TieOrder
     excluded: Excluded
     levels: tuple[Precision, ...]
     plan: Plan
-    centre: Vectors | None
-    device: str
     scorer: Scorer
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
@@ -77,12 +75,12 @@ class Scan:
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
-        self.room = Room(self.plan.workers)
+        self.room = Room(self.plan.workers, self.tiles.device)
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
         width = self._width(0)
-        path = Path(len(self.corpus), min(max(SAMPLED * self.k, width), FIRST * width))
+        path = Path(len(self.tiles.corpus), min(max(SAMPLED * self.k, width), FIRST * width))
         self._first(path.sample())
         run_all(
             lambda tile: self._filter(
@@ -99,7 +97,7 @@ class Scan:
 
     def _first(self, candidates: Rows) -> None:
         """Look at candidates from all over the corpus, each thread for other queries: all later limits build on it."""
-        tile = load_tile(self.corpus, candidates, self.levels[0], self._at(0).centre, self.device, Room())
+        tile = self.tiles.load(candidates, self._at(0), Room(device=self.tiles.device))
         if np.isinf(tile.norm):
             self._filter(1, self._everyone, candidates)
             return
@@ -113,7 +111,7 @@ class Scan:
     def _at(self, level: int) -> Filter:
         """Return the filter of a level; the sharp ones are seldom needed."""
         if level not in self.filters:
-            self.filters[level] = Filter.of(self.queries, self.levels[level], self.centre, self.device)
+            self.filters[level] = Filter.of(self.queries, self.levels[level], self.tiles.centre, self.tiles.device)
         return self.filters[level]
 
     def _width(self, level: int) -> int:
@@ -125,7 +123,7 @@ class Scan:
         chosen, width = self._at(level), self._width(level)
         for left in range(0, len(candidates), width):
             some = candidates[left : left + width]
-            tile = load_tile(self.corpus, some, self.levels[level], chosen.centre, self.device, self.room)
+            tile = self.tiles.load(some, chosen, self.room)
             if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
@@ -166,7 +164,7 @@ class Scan:
         """Return [candidates, queries], with -inf for the excluded pairs. (This way round the factors need no copy.)"""
         import torch
 
-        out = self.room.take("products", (len(vectors), len(queries)), vectors.dtype, self.device)
+        out = self.room.take("products", (len(vectors), len(queries)), vectors.dtype, self.tiles.device)
         products = torch.mm(vectors, queries.T, out=out)
         rows, columns = self.excluded.within(part, candidates)
         if len(rows):
@@ -181,10 +179,10 @@ class Scan:
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
         """Where most candidates are copies of a few vectors, score those few exactly; else go to the next format."""
-        groups = groups_of_copies(self.corpus, candidates)
+        groups = groups_of_copies(self.tiles.corpus, candidates)
         if groups is not None:
             kept = winners(groups, candidates, self.ties, self.k + self.excluded.most)
-            for queries in parts(part, self.plan.look // DENSE // len(kept)):
+            for queries in parts(part, self.plan.dense // len(kept)):
                 self._score_copies(queries, candidates[kept], groups[kept])
         elif level + 1 < len(self.levels):
             self._filter(level + 1, part, candidates)
@@ -193,8 +191,8 @@ class Scan:
 
     def _accept(self, level: int, part: slice, candidates: Rows) -> None:
         """Pool what survives even the sharpest filter, however much it is."""
-        tile = load_tile(self.corpus, candidates, self.levels[level], self._at(level).centre, self.device, self.room)
-        for queries in parts(part, self.plan.look // DENSE // len(candidates)):
+        tile = self.tiles.load(candidates, self._at(level), self.room)
+        for queries in parts(part, self.plan.dense // len(candidates)):
             found = self._found(level, queries, candidates, tile, most=2 * len(candidates))
             if found is not None:
                 self.pool.add(found)

@@ -25,6 +25,7 @@ from mbench.retrieval.plan import Plan, make_plan
 from mbench.retrieval.probe import fastest_precision
 from mbench.retrieval.scan import Excluded, Scan
 from mbench.retrieval.small import Small, fits
+from mbench.retrieval.tiles import Tiles, device_memory, spare_bytes
 from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
 from mbench.retrieval.workers import plain_torch, run_all
 
@@ -57,7 +58,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     memory     bytes to take at most besides arguments and result (default and most: 192 MB)
     workers    threads (default: as many as torch would use)
     precision  format of the filter: bf16, fp32, fp64 or auto (the faster of bf16 and fp32 here); never changes a result
-    device     where the filter multiplies: cpu, cuda, ...; never changes a result
+    device     where the filter multiplies: cpu or cuda:N, where the corpus stays if it fits; never changes a result
 
     `ids` and `scores` are [n_q, k'], k' = min(k, the largest number of candidates that a query has); -1 and -inf fill
     the rows of queries that have fewer. Raises EncodingError for vectors that are not of these shapes and types or
@@ -72,14 +73,16 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     small = precision == "auto" and device == "cpu" and fits(queries, corpus, galleries, memory)
     with nullcontext(1) if small else plain_torch() as threads:
         levels = () if small else _levels(precision, device)
-        plan = make_plan(len(queries), len(corpus), queries.shape[1], min(k, len(corpus)), memory, workers or threads)
+        sizes = (len(queries), len(corpus), queries.shape[1], min(k, len(corpus)))
+        plan = make_plan(*sizes, memory, workers or threads, device)
         search = _Search(queries, corpus, min(k, len(corpus)), ties, plan)
         if small:
             search.small(galleries, exclude)
         elif galleries is not None or len(corpus) <= 2 * k:
             search.plain(galleries, exclude)
         else:
-            search.filtered(exclude, levels, device)
+            with device_memory(device):
+                search.filtered(exclude, levels, device)
     return search.rankings()
 
 
@@ -109,19 +112,18 @@ class _Search:
     def filtered(self, exclude: Sets | None, levels: tuple[Precision, ...], device: str) -> None:
         """Scan the corpus once for each block of queries."""
         centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
+        tiles = Tiles(self.corpus, centre, device, spare_bytes(device))
         for start in range(0, len(self.queries), self.plan.block):
             part = slice(start, min(start + self.plan.block, len(self.queries)))
             block = self.queries[part]
             scan = Scan(
                 block,
-                self.corpus,
+                tiles,
                 self.k,
                 self.ties,
                 _excluded(exclude, part, len(self.corpus)),
                 levels,
                 self.plan,
-                centre,
-                device,
                 partial(self._score, block),
             )
             self._put(part, scan.run())

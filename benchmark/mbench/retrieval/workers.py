@@ -20,6 +20,9 @@ CACHED = 128
 SHARED = 512
 """The same beside other threads: after each operation they compete for the interpreter, so few large ones are best."""
 
+UPLOADED = 4096
+"""The same for another device, which wants few and large copies."""
+
 
 class Room(threading.local):
     """Memory for large arrays that a thread uses again and again: fresh memory costs time and falls into pieces.
@@ -27,8 +30,8 @@ class Room(threading.local):
     `rows` is how many rows of vectors the thread should work on at a time.
     """
 
-    def __init__(self, workers: int = 1) -> None:
-        self.rows = CACHED if workers == 1 else SHARED
+    def __init__(self, workers: int = 1, device: str = "cpu") -> None:
+        self.rows = UPLOADED if device != "cpu" else CACHED if workers == 1 else SHARED
         self._kept: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype, device: str = "cpu") -> Tensor:

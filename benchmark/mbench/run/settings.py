@@ -32,7 +32,7 @@ class Extras:
 class RunSettings:
     """Settings of a run. `cache` None keeps embeddings for this run only; `memory` bounds them and search, in bytes.
 
-    `offline` forbids to fetch data that are not on disk.
+    `search_device` is where the filter of a search multiplies; `offline` forbids to fetch data that are not on disk.
     """
 
     output: Path = Path("results")
@@ -42,6 +42,7 @@ class RunSettings:
     limit: int | None = None
     instructions: str = "default"
     memory: int | None = None
+    search_device: str = "cpu"
     seed: int = 0
     overwrite: bool = False
     offline: bool = False

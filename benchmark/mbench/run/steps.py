@@ -78,6 +78,7 @@ def ranked(
             galleries=gallery,
             tie_ranks=ranks,
             memory=settings.memory,
+            device=settings.search_device,
         )
         for name, gallery in galleries.items()
     }

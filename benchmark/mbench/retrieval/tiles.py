@@ -1,0 +1,153 @@
+"""Tiles of the corpus in a filter's number format, measured for the filter's bound; on a device, kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mbench.core.errors import UserError
+from mbench.core.mapped import forget, is_mapped
+from mbench.core.types import Rows, Vectors
+from mbench.retrieval.filters import BF16, FP32, FP64, Filter, Precision
+from mbench.retrieval.vectors import Corpus, read_ascending, require_finite, run_of
+from mbench.retrieval.workers import Room
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LARGEST_NORM = 2.0**60
+UNDERFLOWN = 2.0**-62
+"""More than a number can be whose square underflows in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Rows of the corpus in a filter's format, less the centre: `vectors` [width, d].
+
+    `norm` and `residual` are the N and R of the filters' proof; infinite where the format cannot hold the rows.
+    """
+
+    vectors: Tensor
+    norm: float
+    residual: float
+
+
+@dataclass
+class Tiles:
+    """The tiles of one search. `spare` bytes of the device hold those that were loaded for the next queries."""
+
+    corpus: Corpus
+    centre: Vectors | None
+    device: str
+    spare: int = 0
+    kept: dict[tuple[str, int, int, int], Tile] = field(default_factory=dict)
+
+    def load(self, rows: Rows, chosen: Filter, room: Room) -> Tile:
+        """Return ascending `rows` in a filter's format. Raises EncodingError where a value is NaN or infinite."""
+        key = (chosen.precision.name, int(rows[0]), int(rows[-1]), len(rows))
+        if key in self.kept:
+            return self.kept[key]
+        tile = load_tile(self.corpus, rows, chosen.precision, chosen.centre, self.device, room)
+        if tile.vectors.nbytes <= self.spare:
+            self.spare -= tile.vectors.nbytes
+            self.kept[key] = tile = Tile(tile.vectors.clone(), tile.norm, tile.residual)
+        return tile
+
+
+def spare_bytes(device: str) -> int:
+    """Return how many bytes of a device the corpus may take: half of what is free there; 0 on the processor itself."""
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] // 2 if torch.device(device).type == "cuda" else 0
+
+
+@contextmanager
+def device_memory(device: str) -> Iterator[None]:
+    """Turn a lack of the device's memory into a UserError that says what to do."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"{device} has too little free memory for a search: {error}. Search on the processor, or free the device."
+        ) from error
+
+
+def load_tile(
+    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
+) -> Tile:
+    """Convert ascending `rows` of the corpus, in the memory of `room`, or use them where they are.
+
+    Raises EncodingError where a value is NaN or infinite.
+    """
+    here = _in_place(corpus, rows) if precision is FP32 and centre is None else None
+    if here is None:
+        vectors, norm, residual = _converted(corpus, rows, precision, centre, device, room)
+    else:
+        vectors = here.to(device)
+        norm, residual = float(vectors.norm(dim=1).amax()), 0.0
+    forget(corpus)
+    if not norm < LARGEST_NORM:
+        require_finite(corpus, rows, "corpus")
+        if precision is not FP64:
+            return Tile(vectors, np.inf, np.inf)
+    norm, residual = (_widened(one, corpus.shape[1], precision) for one in (norm, residual))
+    return Tile(vectors, norm + residual, residual if precision is BF16 else 0.0)
+
+
+def _in_place(corpus: Corpus, rows: Rows) -> Tensor | None:
+    """Return `rows` where they are; None unless they are neighbours, float32, and may be given to torch.
+
+    That takes an array in memory: pages of a mapped file must not be held, and torch warns of those that are read-only.
+    """
+    import torch
+
+    run = run_of(corpus, rows)
+    if run is None or run.dtype != np.float32 or not (run.flags.carray and run.dtype.isnative) or is_mapped(run):
+        return None
+    return torch.from_numpy(run)
+
+
+def _converted(
+    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
+) -> tuple[Tensor, float, float]:
+    """Return `rows` less the centre in a filter's format, the largest norm and the largest residual.
+
+    They are read as they are stored; all that is computed is computed on the device.
+    """
+    import torch
+
+    dtype = torch.float64 if precision is FP64 else torch.float32
+    vectors = room.take(f"tile in {precision.name}", (len(rows), corpus.shape[1]), precision.dtype, device)
+    raw = room.take("raw", (room.rows, corpus.shape[1]), torch.float16 if corpus.dtype == np.float16 else torch.float32)
+    wide, back = room.take(f"wide for {precision.name}", (2, *raw.shape), dtype, device)
+    largest = torch.zeros((2, len(rows)), dtype=dtype, device=device)
+    middle = None if centre is None else torch.from_numpy(centre).to(device)
+    pieces = zip(*(torch.split(one, room.rows) for one in (vectors, *largest)), strict=True)
+    for start, (rounded, norms, residuals) in zip(range(0, len(rows), room.rows), pieces, strict=True):
+        if len(rounded) < room.rows:
+            raw, wide, back = raw[: len(rounded)], wide[: len(rounded)], back[: len(rounded)]
+        stored = rounded if raw.dtype == rounded.dtype and raw.device == rounded.device else raw
+        read_ascending(corpus, rows[start : start + room.rows], stored.numpy())
+        there = stored.to(device)
+        exact = there if there.dtype == dtype else wide.copy_(there)
+        if middle is not None:
+            exact.sub_(middle)
+        if exact is not rounded:
+            rounded.copy_(exact)
+        torch.linalg.vector_norm(exact, dim=1, out=norms)
+        if precision is BF16:
+            torch.linalg.vector_norm(back.copy_(rounded).sub_(exact), dim=1, out=residuals)
+    norm, residual = largest.amax(1).tolist()
+    return vectors, norm, residual
+
+
+def _widened(measured: float, dimension: int, precision: Precision) -> float:
+    """Add to a measured norm what rounding and underflow may have hidden."""
+    hidden = 0.0 if precision is FP64 else dimension * UNDERFLOWN
+    return measured * (1 + dimension * 2.0**-23) + hidden
