@@ -68,7 +68,9 @@ def _again(name: Name) -> str:
 def _cell(one: Cell) -> str:
     stale = " stale" if one.stale else ""
     kind = f' class="n{stale}"' if one.numeric else ' class="long"' if one.long else ""
-    text = f"<strong>{safe(one.text)}</strong>" if one.best else _linked(one.url) if one.url else safe(one.text)
+    text = (
+        f"<strong>{safe(one.text)}</strong>" if one.best else _linked(one.url, one.text) if one.url else safe(one.text)
+    )
     end = "" if one.numeric and not (one.marks or one.url) else "\n"
     sort = f' data-s="{safe(one.sort)}"' if one.sort else ""
     return f"<td{kind}{sort}>{text}{_below(one.below)}{_marks(one.marks).strip()}</td>{end}"
@@ -85,9 +87,9 @@ def _below(text: str) -> str:
     return f"<small>{safe(text)}</small>" if text else ""
 
 
-def _linked(text: str) -> str:
-    """Return a web address as a link if it is a plain http or https one, else as text."""
-    url = safe_url(text)
+def _linked(address: str, text: str) -> str:
+    """Return text as a link if the address is a plain http or https one."""
+    url = safe_url(address)
     shown = safe(text)
     return f'<a href="{safe(url)}" rel="noopener noreferrer nofollow">{shown}</a>' if url else shown.strip()
 

@@ -79,7 +79,7 @@ def build_site(
     damaged = (Note(where, reason) for where, reason in sorted(board.evidence.wrong.items()))
     view = replace(view, broken=(*view.broken, *damaged))
     _check_replaceable(output)
-    pages = list(_pages(view, more, shipped / "templates", None if ledger is None else ledger_view(ledger)))
+    pages = list(_pages(view, more, shipped / "templates", None if ledger is None else ledger_view(ledger, board)))
     _replace(output, [*pages, *more.files], shipped / "assets")
     measured = {(e.result.task.id, e.result.task.protocol) for e in collection.entries}
     return Report(

@@ -17,7 +17,7 @@ from mbench.publish.metricwords import metric_words
 from mbench.publish.plots import Figure
 from mbench.publish.plots_task import task_figures
 from mbench.publish.tables import Cell, Head, Name, Row, Table, mark_best, score
-from mbench.publish.text import magnitude, minute, percent, plain, whole
+from mbench.publish.text import cited_url, magnitude, minute, percent, plain, whole
 
 NO_REVISION = ModelCard.model_fields["revision"].default
 YEAR = 3.2e7
@@ -195,7 +195,11 @@ def _references(spec: TaskSpec) -> Table:
     rows = [
         Row(
             Name(one.model),
-            (Cell(one.metric), Cell(percent(one.value), numeric=True), Cell(one.source, url=one.source)),
+            (
+                Cell(one.metric),
+                Cell(percent(one.value), numeric=True),
+                Cell(one.source, url=cited_url(one.source) or ""),
+            ),
         )
         for one in spec.reference_scores
     ]

@@ -48,6 +48,19 @@ def safe_url(text: str | None) -> str | None:
     return text if plain else None
 
 
+def cited_url(text: str) -> str | None:
+    """Return the address of a source as published numbers name it, or None.
+
+    That is an address, an arXiv number ("arXiv 2303.15247, table 2"), or a file or branch of a GitHub repository at the
+    end ("README of owner/name").
+    """
+    if paper := re.search(r"\barXiv (\d{4}\.\d{4,5})\b", text):
+        return f"https://arxiv.org/abs/{paper[1]}"
+    if code := re.search(r"(?:README|\S+\.\w+|\bbranch \S+) (?:in|of) ([A-Za-z0-9-]+/[A-Za-z0-9_.-]+)$", text):
+        return f"https://github.com/{code[1]}"
+    return safe_url(text)
+
+
 def prose(text: str) -> Markup:
     """Return text as HTML in which `words between backticks` are code; everything else is escaped."""
     pieces = clean(text).split("`")
