@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mbench.retrieval.keys import Located
 from mbench.retrieval.shards import Shard, ShardError, write_shard
 from mbench.retrieval.space import SHARE
 from mbench.retrieval.store import Store
+from mbench.retrieval.upkeep import damages, removals, remove
 
 MODEL = "0123456789abcdef"
 
@@ -163,3 +165,19 @@ def test_a_shard_that_half_written_was_left_behind_is_not_read(tmp_path: Path) -
 def test_a_model_is_described_beside_its_shards(tmp_path: Path) -> None:
     Store(tmp_path, MODEL, "query", print, {"id": "tiny"}).add(keys(1), vectors(1))
     assert json.loads((tmp_path / MODEL / "model.json").read_text()) == {"id": "tiny"}
+
+
+def test_a_pipe_is_set_aside_and_a_folder_left_alone(tmp_path: Path) -> None:
+    """Opening a pipe would wait for ever."""
+    told: list[str] = []
+    store(tmp_path).add(keys(1), vectors(1))
+    folder = tmp_path / MODEL / "query"
+    (folder / "a.safetensors").mkdir()
+    (folder / "b.damaged").mkdir()
+    os.mkfifo(folder / "c.safetensors")
+    assert [one.reason for one in damages(tmp_path)] == ["not a file"]
+    assert read(store(tmp_path, told), keys(1))[1] == {0: [1, 1.5]}
+    assert len(told) == 1 and "c.safetensors: damaged shard of embeddings, set aside: not a file" in told[0]
+    remove(removals(tmp_path))
+    assert {"a.safetensors", "b.damaged"} < {one.name for one in folder.iterdir()}
+    assert not list(folder.glob("c.*"))

@@ -59,6 +59,8 @@ class Shard:
     @staticmethod
     def open(path: Path) -> Shard:
         """Read and check the header of a file. Raises ShardError when it is no shard or is cut short."""
+        if not path.is_file():
+            raise ShardError("not a file")  # opening a pipe would wait for ever
         try:
             with path.open("rb") as file:
                 shard = Shard(path, *_tensors(file))

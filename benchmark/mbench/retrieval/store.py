@@ -96,7 +96,7 @@ class Store:
         if self.folder is None or not self.folder.is_dir():
             return
         for path in sorted(self.folder.glob(f"*{ENDING}")):
-            if path.name in self._names or path.name.startswith("."):
+            if path.name in self._names or path.name.startswith(".") or path.is_dir():
                 continue
             self._names.add(path.name)
             try:

@@ -133,7 +133,12 @@ def _folders(cache: Path) -> Iterator[Path]:
 
 
 def _shards(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"*{ENDING}") if not path.name.startswith("."))
+    return [path for path in _files(folder, f"*{ENDING}") if not path.name.startswith(".")]
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """A folder of such a name was not made by a store."""
+    return sorted(path for path in folder.glob(pattern) if not path.is_dir())
 
 
 def _kept(folder: Path) -> Kept:
@@ -168,8 +173,8 @@ def _fault(path: Path) -> str | None:
 
 
 def _rubbish(folder: Path) -> list[Removal]:
-    aside = [_removal(path, "damaged, set aside before") for path in sorted(folder.glob(f"*{DAMAGED}"))]
-    half = [path for path in sorted(folder.glob(f".*{ENDING}.*")) if time.time() - _changed(path) > ABANDONED]
+    aside = [_removal(path, "damaged, set aside before") for path in _files(folder, f"*{DAMAGED}")]
+    half = [path for path in _files(folder, f".*{ENDING}.*") if time.time() - _changed(path) > ABANDONED]
     return aside + [_removal(path, "left half written") for path in half]
 
 
