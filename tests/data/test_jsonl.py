@@ -121,6 +121,20 @@ def test_a_changed_source_is_read_again_and_its_old_table_removed(maker: Maker) 
     assert old not in kept(maker) and len(kept(maker)) == 1
 
 
+def test_what_an_ended_process_left_half_written_goes_when_nobody_can_be_writing_it(maker: Maker) -> None:
+    """A conversion that was killed left a gigabyte behind each time."""
+    table(maker)
+    (path,) = kept(maker)
+    old, new, other = (path.with_name(name) for name in (f".{path.name}.x1", f".{path.name}.x2", ".writable"))
+    for one in (old, new, other):
+        one.touch()
+    for one in (old, other):
+        os.utime(one, (1, 1))
+    maker.source.write_text("two")
+    assert table(maker) == ["two", "end"]
+    assert not old.exists() and new.exists() and other.exists()
+
+
 def test_a_touched_source_is_hashed_but_not_read_again(maker: Maker) -> None:
     table(maker)
     os.utime(maker.source, ns=(1, 1))

@@ -7,8 +7,10 @@ the file's path, size and time of change, and computed again only when one of th
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +25,8 @@ from mbench.core.resources import user_cache
 FOLDER = ".mbench-arrow"
 HASHES = "sources.json"
 CHUNK = 1 << 24
+ABANDONED = 3600.0
+"""Seconds after which a half-written file belongs to no running process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,14 @@ def _sha256(source: Path, notes: Path) -> str:
 
 
 def _discard(name: str, current: Path) -> None:
+    """Remove what was made of other sources, and what a process left half written that was ended."""
     for path in current.parent.glob(f"{name}-{'?' * 16}.arrow*"):
         if not path.name.startswith(current.name):
             path.unlink(missing_ok=True)
+    for path in current.parent.glob(f".{name}-{'?' * 16}.arrow*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
 
 
 def _writable(folder: Path) -> bool:

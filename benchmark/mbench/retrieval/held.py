@@ -69,7 +69,7 @@ class Held:
         except OSError as error:
             raise OutputError(
                 f"{self._space.folder or tempfile.gettempdir()}: no room for the embeddings that memory may not take "
-                f"({error.strerror}). Free space, set TMPDIR, name a --cache, or allow more --memory."
+                f"({error.strerror}). Free space, {self._space.other}, or allow more --memory."
             ) from None
 
     def _written(self, vectors: Vectors) -> FileShard:

@@ -34,6 +34,11 @@ class Space:
         """Bytes from which on an array goes to disk."""
         return (_physical() if self.memory is None else self.memory) // SHARE
 
+    @property
+    def other(self) -> str:
+        """What a user can do to have the files elsewhere."""
+        return "set TMPDIR or name a --cache" if self.folder is None else "choose another --cache"
+
     def array(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array of zeros in memory, or mapped from a nameless file that goes away with the array.
 
@@ -51,7 +56,7 @@ class Space:
         except OSError as error:
             raise OutputError(
                 f"{self.folder or tempfile.gettempdir()}: no room for {size:,} bytes of embeddings "
-                f"({error.strerror}). Free space, choose another --cache, or allow more --memory."
+                f"({error.strerror}). Free space, {self.other}, or allow more --memory."
             ) from None
 
 
