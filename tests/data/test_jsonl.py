@@ -125,7 +125,7 @@ def test_what_an_ended_process_left_half_written_goes_when_nobody_can_be_writing
     """A conversion that was killed left a gigabyte behind each time."""
     table(maker)
     (path,) = kept(maker)
-    old, new, other = (path.with_name(name) for name in (f".{path.name}.x1", f".{path.name}.x2", ".writable"))
+    old, new, other = (path.with_name(name) for name in (f".{path.name}.x1", f".{path.name}.x2", f".b{path.name}.x"))
     for one in (old, new, other):
         one.touch()
     for one in (old, other):
