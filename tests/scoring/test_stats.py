@@ -205,3 +205,11 @@ def test_the_sum_in_whole_numbers_is_rounded_more_than_once(seed: int, kind: str
         "tiny negative": np.where(values < 0.01, -(2.0**-100), values),
     }[kind]
     assert stats.exact_sum(values) == math.fsum(values)
+
+
+@pytest.mark.parametrize("n", [7, 301])
+def test_how_many_draws_are_held_at_a_time_changes_no_interval(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(n).random(n)
+    found = one(values, resamples=500)
+    monkeypatch.setattr(stats, "DRAWS_AT_ONCE", 1)
+    assert one(values, resamples=500) == found

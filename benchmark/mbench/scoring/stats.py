@@ -166,9 +166,10 @@ def _singly(random: np.random.Generator, times: Rows, size: int) -> Floats:
     n, kinds = int(times.sum()), len(times)
     kind_of = np.repeat(np.arange(kinds), times) if kinds < n else None
     counts = np.empty((size, kinds))
-    for row in range(size):
-        drawn = random.integers(n, size=n)
-        counts[row] = np.bincount(drawn if kind_of is None else kind_of[drawn], minlength=kinds)
+    some = max(1, DRAWS_AT_ONCE // n)
+    for start in range(0, size, some):
+        for row, drawn in enumerate(random.integers(n, size=(min(some, size - start), n)), start):
+            counts[row] = np.bincount(drawn if kind_of is None else kind_of[drawn], minlength=kinds)
     return counts
 
 
