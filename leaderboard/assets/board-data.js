@@ -9,6 +9,7 @@
   const scores = data.columns;
   const models = data.models.map((model, at) => ({ kind: "model", at, model }));
   const tasks = scores.filter((one) => one.kind === "task");
+  for (const one of scores) one.placed = one.best.filter((place) => place !== null).length;
   for (const { model, at } of models) model.done = tasks.filter((one) => one.best[at] !== null).length;
   const facts = [
     { id: "tasks", title: "Tasks", metric: `of ${tasks.length}`, note: "On how many of the tasks with results the model has a current one.", kind: "fact", numeric: true, shown: false, text: (model) => String(model.done), sort: (model) => model.done },
@@ -126,8 +127,8 @@
     return tasks.every((one) => one.protocol === protocol);
   }
 
-  // Whether the order of some row by this column is told by more than its name.
-  const places = (column, rows, zero) => rows.some((row) => row.kind === "model" && column.best[row.at] !== null && has(row, column, zero));
+  // Whether a column ranks some of the rows: a place among one is none.
+  const places = (column, rows, zero) => column.placed > 1 && rows.some((row) => row.kind === "model" && column.best[row.at] !== null && has(row, column, zero));
 
   window.mbench.board = { data, facts, scores, all, models, published, views, opening, has, cell, sorted, rows, places, ofProtocol };
 })();

@@ -77,7 +77,7 @@
     if (!cell) return gap(row, column);
     const text = shown.asked.show === "rank" ? range(cell) : percent(cell.value);
     const top = cell.value === shown.tops.get(column.id) && row.kind === "model" && cell.best !== null;
-    const td = make("td", { class: `n${cell.best === 1 ? " tied" : ""}${cell.best === null ? " aside" : ""}` }, top ? make("strong", {}, text) : text);
+    const td = make("td", { class: `n${cell.best === 1 && column.placed > 1 ? " tied" : ""}${cell.best === null ? " aside" : ""}` }, top ? make("strong", {}, text) : text);
     const plain = !cell.odd && !cell.status && !cell.marks.length;
     const small = shown.asked.show !== "plain" && cell.low !== null ? [`${percent(cell.low)}–${percent(cell.high)}`] : [];
     if (shown.asked.show === "rank") small.splice(0, 1, percent(cell.value));
@@ -116,7 +116,9 @@
     return found;
   }
 
-  const widthOf = (column) => (column.kind !== "fact" || column.numeric ? "narrow" : "wide");
+  const SHORT = 10; // characters that a narrow column shows in a line
+  const brief = (column) => board.models.every((row) => column.text(row.model).length <= SHORT);
+  const widthOf = (column) => (column.kind !== "fact" || column.numeric ? "narrow" : brief(column) ? "brief" : "wide");
 
   const table = document.querySelector("#board table");
   const region = document.querySelector("#board .scroll");

@@ -69,7 +69,7 @@
     const scores = shown.filter((one) => one.kind !== "fact");
     const found = rows(asked, scores);
     const placing = scores.filter((one) => board.places(one, found, asked.zero));
-    const sort = state.sort === "name" ? null : shown.find((one) => one.id === state.sort) || placing[0] || null;
+    const sort = state.sort === "name" ? null : shown.find((one) => one.id === state.sort) || placing[0] || scores.find((one) => found.some((row) => board.has(row, one, asked.zero))) || null;
     const up = sort !== null && sort.id === state.sort ? state.up : sort === null && !(state.sort === "name" && !state.up);
     const ranked = placing.includes(sort) ? sort : placing[0] || null;
     return { id: state.view.id, columns: shown, rows: board.sorted(found, sort, up, asked.zero), sort, up, ranked, asked };
@@ -80,7 +80,7 @@
     const models = new Set(board.models.map((row) => row.model.id)).size;
     const all = board.models.length;
     const left = found.filter((row) => row.kind === "model").length;
-    return all === models ? `${left} of ${all} models` : `${left} of ${all} revisions of ${models} models`;
+    return all === models ? `${left} of ${all} model${all === 1 ? "" : "s"}` : `${left} of ${all} revisions of ${models} models`;
   }
 
   function tell(now) {
@@ -120,6 +120,7 @@
       const link = make("a", { href: address({ ...state, view: one, sort: "" }), "aria-current": one === state.view ? "page" : null }, one.title);
       return make("li", {}, link, make("small", {}, String((one.shown || one.columns).filter((column) => column.kind === (one.everybody ? "mean" : "task")).length)));
     }));
+    if (tabs.scrollWidth > tabs.clientWidth) tabs.scrollLeft = tabs.querySelector("[aria-current]").offsetLeft - tabs.offsetLeft - 32;
     if (picker.closest("details").open) pick();
   }
 

@@ -66,7 +66,8 @@ def test_where_no_group_is_complete_the_page_opens_with_the_tasks(browser: Any, 
 
 def test_ranks_are_told_only_by_a_column_that_places_somebody(browser: Any, gaps: Path) -> None:
     page = visit(browser, gaps).open("index.html")
-    assert said(page).endswith("; ranks by Suite one")
+    assert said(page).endswith("; ranks by Far away"), "a place among one is none"
+    assert page.locator("#board .tied").count() == 1
     for view in ("overview", "far-off&hide=far", "all&q=nobody"):
         page = visit(browser, gaps).open(f"index.html#view={view}")
         assert "ranks by" not in said(page), view
@@ -119,3 +120,22 @@ def test_an_empty_table_fits_the_page(browser: Any, board: Path, width: int) -> 
     assert page.evaluate("document.documentElement.scrollWidth") <= width and violations(page) == []
     box = page.locator("#board .none-left button").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def test_the_tab_that_is_open_is_scrolled_to_where_tabs_do_not_fit(browser: Any, gaps: Path) -> None:
+    page = visit(browser, gaps, viewport={"width": 280, "height": 800}).open("index.html#view=all")
+    box = page.locator("#board .views [aria-current]").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 280
+    assert page.locator("#board .views").evaluate("(one) => one.scrollWidth > one.clientWidth")
+
+
+def test_one_model_alone_is_shown_and_ranked_by_nothing(browser: Any, tmp_path: Path) -> None:
+    write(tmp_path / "r", result(ONE, card("alpha"), 0.5))
+    build_site(collect(sources([tmp_path / "r"], None)), Catalog({"one": ONE, "two": TWO}, {}), tmp_path / "site")
+    one = visit(browser, tmp_path / "site")
+    page = one.open("index.html")
+    assert names(page) == ["alpha"] and said(page).startswith("1 of 1 model, ")
+    assert "ranks by" not in said(page) and page.locator("#board .tied").count() == 0
+    assert page.locator("details.unmeasured").count() == 0
+    assert page.locator(".counts").inner_text() == "1 model, 1 result on 1 task, last run 2025-03-01"
+    assert one.complaints == [] and violations(page) == []
