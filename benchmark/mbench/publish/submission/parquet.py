@@ -171,6 +171,8 @@ def _unpacked(path: Path, file: Any, lists: list[str]) -> Any:
     texts = [leaf for leaf in leaves if leaf.split(".")[0] in {*lists, "query_id"}]
     with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as again:
         table = again.read(use_threads=False)
+    if table.nbytes > limits.UNPACKED_BYTES:
+        raise ParquetError("parquet-bomb", f"it unpacks to {table.nbytes} bytes, of which its footer tells nothing")
     table.validate(full=True)  # a damaged page can hold places of a dictionary that it does not have
     return table
 

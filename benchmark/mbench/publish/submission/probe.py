@@ -1,8 +1,9 @@
 """Parquet of strangers is read in a process of its own first: Arrow ends the whole process at some damaged footers.
 
 An exception of C++ that nobody catches aborts; Python cannot catch that either. One process reads file after file; when
-a file ends it, that file is refused and the next one gets a new process. Files that are expected are read ahead, while
-the caller is busy with the ones before.
+a file ends it, that file is refused and the next one gets a new process. Its memory is bounded: what a footer does not
+tell of is refused there and never read here. Files that are expected are read ahead, while the caller is busy with the
+ones before.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from typing import IO, NamedTuple, cast
 
 from mbench.publish.submission.parquet import ParquetError, read_queries, read_rankings
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds in which the largest file that is allowed is read many times over."""
-MEMORY = 12 * 10**9
-"""Bytes of address space of the process; Arrow reserves much more than it uses."""
+MEMORY = 6 * 10**9
+"""Bytes of address space of the process: twice what the largest file that is allowed takes."""
+ENDS = ParquetError("parquet-unreadable", "not a readable Parquet file: it ends the program that reads it")
 AHEAD = 2
 """Files that are asked for at once: the names of so many, however long they are, fit into a pipe."""
 RANKING = ".ranking.parquet"
+ENDURED = b"endured\n"
 READER = (sys.executable, "-m", "mbench.publish.submission.probe")
 
 
@@ -45,7 +48,7 @@ class Probe:
     def __init__(self, command: Sequence[str] = READER) -> None:
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
-        self._survived: dict[FileState, bool] = {}
+        self._read: dict[FileState, ParquetError | None] = {}
         self._expected: deque[FileState] = deque()
         self._asked: deque[FileState] = deque()
 
@@ -59,14 +62,14 @@ class Probe:
             self._ask()
 
     def require(self, path: Path) -> None:
-        """Raise ParquetError for a file that ends the reader, or keeps it busy for minutes; OSError for none."""
+        """Raise ParquetError for a file that is refused, ends its reader or keeps it busy; OSError for none."""
         state = _state(path)
-        if state not in self._survived and state not in self._asked:
+        if state not in self._read and state not in self._asked:
             self._expected.appendleft(state)
-        while state not in self._survived:
+        while state not in self._read:
             self._await_one()
-        if not self._survived[state]:
-            raise ParquetError("parquet-unreadable", "not a readable Parquet file: it ends the program that reads it")
+        if (refused := self._read[state]) is not None:
+            raise ParquetError(refused.code, str(refused))
 
     def close(self) -> None:
         """End the process."""
@@ -80,7 +83,7 @@ class Probe:
         asked = cast("IO[bytes]", self._started().stdin)
         while self._expected and len(self._asked) < AHEAD:
             state = self._expected.popleft()
-            if state not in self._survived and state not in self._asked:
+            if state not in self._read and state not in self._asked:
                 self._asked.append(state)
                 with suppress(BrokenPipeError):  # it has ended: no answer comes, either
                     asked.write(json.dumps(str(state.path)).encode() + b"\n")
@@ -91,9 +94,9 @@ class Probe:
         answers = cast("IO[bytes]", self._started().stdout)
         with selectors.DefaultSelector() as selector:
             selector.register(answers, selectors.EVENT_READ)
-            endured = bool(selector.select(PATIENCE) and answers.readline())
-        self._survived[self._asked.popleft()] = endured
-        if not endured:
+            answer = answers.readline() if selector.select(PATIENCE) else b""
+        self._read[self._asked.popleft()] = _refusal(answer)
+        if not answer.endswith(b"\n"):
             self.close()
             self._expected.extendleft(reversed(self._asked))
             self._asked.clear()
@@ -112,6 +115,12 @@ def _state(path: Path) -> FileState:
     return FileState(path.absolute(), state.st_mtime_ns, state.st_size)
 
 
+def _refusal(answer: bytes) -> ParquetError | None:
+    if not answer.endswith(b"\n"):
+        return ENDS
+    return None if answer == ENDURED else ParquetError(*map(str, json.loads(answer)))
+
+
 @cache
 def probe() -> Probe:
     """Return the probe of this process."""
@@ -121,13 +130,16 @@ def probe() -> Probe:
 
 
 def main() -> None:
-    """Read each file named on standard input (a JSON string a line) and answer with a line that it was endured."""
+    """Read each file named on standard input (a JSON string a line); answer that it is endured or why not."""
     _bound()
     for line in sys.stdin.buffer:
         path = Path(json.loads(line))
-        with suppress(ParquetError):
+        answer = ENDURED
+        try:
             read_rankings(path) if path.name.endswith(RANKING) else read_queries(path)
-        sys.stdout.buffer.write(b"endured\n")
+        except ParquetError as error:
+            answer = json.dumps([error.code, str(error)]).encode() + b"\n"
+        sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()
 
 
