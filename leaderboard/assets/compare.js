@@ -81,9 +81,12 @@
   function summary(rows, a, b) {
     if (!rows.length) return `${a} and ${b} have no task in common.`;
     const counts = (words) => rows.filter((row) => verdict(row.test) === words).length;
-    const parts = [`A is better on ${counts("A is better")}`, `B on ${counts("B is better")}`, `not told apart on ${counts("not told apart")}`];
     const untested = counts("not tested");
-    return `Of ${rows.length} tasks that both have: ${parts.join(", ")}${untested ? `, not tested on ${untested}` : ""}.`;
+    const tasks = rows.length === 1 ? "1 task" : `${rows.length} tasks`;
+    const why = "at least one of the two lacks its scores by query there";
+    if (untested === rows.length) return `Both have ${tasks}, none tested: ${why}.`;
+    const parts = [`A is better on ${counts("A is better")}`, `B on ${counts("B is better")}`, `not told apart on ${counts("not told apart")}`];
+    return `Of ${tasks} that both have: ${parts.join(", ")}${untested ? `; not tested on ${untested}, since ${why}` : ""}.`;
   }
 
   function shown(rows, names) {

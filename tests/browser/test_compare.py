@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from tests.browser.visiting import HOSTILE, QUERIES, answers, chromium, make_site, visit
+from tests.publish.sample import ONE, build, card, catalog, result, write
 
 from mbench.scoring.paired import compare
 
@@ -111,3 +112,13 @@ def test_a_hostile_name_is_text(browser: Any, site: Path) -> None:
     one.settle()
     assert HOSTILE in page.locator(".side-b").inner_text()
     assert page.title() != "broken" and page.locator("main img").count() == 0 and one.complaints == []
+
+
+def test_results_without_scores_by_query_are_told_as_the_reason_that_nothing_is_tested(
+    browser: Any, tmp_path: Path
+) -> None:
+    write(tmp_path / "r", result(ONE, card("alpha"), 0.5), result(ONE, card("beta"), 0.4))
+    build(tmp_path / "site", catalog(ONE), [tmp_path / "r"])
+    page = visit(browser, tmp_path / "site").open("compare.html")
+    told = "Both have 1 task, none tested: at least one of the two lacks its scores by query there."
+    assert page.locator("[role=status]").inner_text() == told
