@@ -11,6 +11,7 @@ from mbench.core.errors import MissingDependencyError, ModelError, UserError
 from mbench.core.staged import staged
 from mbench.core.types import Item, LoadOptions, needs_of
 from mbench.models.catalog import load_model, model_card
+from mbench.run.provenance import model_ref
 
 COLOURS = Path(__file__).parent / "adapters" / "colours.py"
 
@@ -43,6 +44,17 @@ def test_an_edited_file_is_another_model(tmp_path: Path) -> None:
     after = load_model(f"{path}:Colours", LoadOptions())
     assert before.card.revision != after.card.revision
     assert getattr(before, "identity", None) != getattr(after, "identity", None)
+
+
+@pytest.mark.parametrize(
+    "options", [LoadOptions(args={"text_weight": "1"}), LoadOptions(dtype="bf16"), LoadOptions(seed=1)]
+)
+def test_other_options_make_another_model_though_its_identity_may_not_tell(options: LoadOptions) -> None:
+    """Stored embeddings of another precision or argument would be taken for its own."""
+    before, after = (load_model(f"{COLOURS}:Colours", one) for one in (LoadOptions(), options))
+    assert model_ref(before, LoadOptions()).fingerprint != model_ref(after, options).fingerprint
+    again = load_model(f"{COLOURS}:Colours", LoadOptions())
+    assert model_ref(before, LoadOptions()).fingerprint == model_ref(again, LoadOptions()).fingerprint
 
 
 def test_other_attributes_of_the_adapter_stay_visible(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from mbench.core.errors import ModelError, UserError, nearest
 from mbench.core.files import file_sha256
 from mbench.core.specs import ModelCard
 from mbench.core.staged import Staged, staged
-from mbench.core.types import Encoder, EncoderFactory, Item, Role, Vectors
+from mbench.core.types import Encoder, EncoderFactory, Item, LoadOptions, Role, Vectors
 from mbench.models.identity import extended
 
 
@@ -48,14 +48,24 @@ def factory_in_file(name: str) -> EncoderFactory:
 class FileEncoder:
     """An encoder from a file, as the adapter made it, but an edited file is another model.
 
-    The file's hash enters the identity and, where the card tells no revision, is the revision.
+    The file's hash enters the identity and, where the card tells no revision, is the revision. So do the options that
+    it was loaded with, which an identity that was written by hand easily lacks.
     """
 
-    def __init__(self, encoder: Encoder, digest: str) -> None:
+    def __init__(self, encoder: Encoder, digest: str, options: LoadOptions) -> None:
         self.encoder = encoder
         unversioned = encoder.card.revision == ModelCard.model_fields["revision"].default
         self.card = encoder.card.model_copy(update={"revision": digest[:12]} if unversioned else {})
-        self.identity = extended(encoder, adapter_sha256=digest)
+        self.identity = extended(
+            encoder,
+            adapter_sha256=digest,
+            adapter_options={
+                "args": dict(options.args),
+                "revision": options.revision,
+                "dtype": options.dtype,
+                "seed": options.seed,
+            },
+        )
         self.source_sha256 = digest
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
@@ -82,10 +92,10 @@ class StagedFileEncoder(FileEncoder):
         return self.encoder.encode_prepared(prepared)
 
 
-def with_file_hash(encoder: Encoder, name: str) -> Encoder:
-    """Return `encoder`, whose identity now covers the file that it comes from."""
+def with_file_hash(encoder: Encoder, name: str, options: LoadOptions) -> Encoder:
+    """Return `encoder`, whose identity now covers the file that it comes from and its options."""
     kind = FileEncoder if staged(encoder) is None else StagedFileEncoder
-    return kind(encoder, file_sha256(Path(_split(name)[0])))
+    return kind(encoder, file_sha256(Path(_split(name)[0])), options)
 
 
 def _split(name: str) -> tuple[str, str]:

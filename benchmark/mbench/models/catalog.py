@@ -65,7 +65,7 @@ def load_model(name: str, options: LoadOptions) -> Encoder:
     """
     if _is_file(name):
         encoder = _load(name, factory_in_file(name), options)
-        return with_file_hash(encoder, name)
+        return with_file_hash(encoder, name, options)
     choice = choose(name)
     return _load(name, choice.factory, replace(options, argument=choice.argument))
 
