@@ -79,3 +79,14 @@ def test_a_port_that_is_taken_is_no_traceback(folder: Path) -> None:
     runner.invoke(app, ["build", "-o", "site"])
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="--port"):
         serve_site(folder / "site", taken.getsockname()[1], print)
+
+
+def test_the_name_of_a_broken_file_begins_no_line_of_its_own(folder: Path) -> None:
+    broken = folder / "results" / "a\n::error::forged\x1b[31m" / "r"
+    broken.mkdir(parents=True)
+    (broken / "emoji-cls.json").write_text("{")
+    done = runner.invoke(app, ["build", "--strict"])
+    assert done.exit_code != 0
+    for line in (done.output + str(done.exception)).splitlines():
+        assert not line.startswith("::") and "\x1b" not in line
+    assert "::error::forged" in done.output

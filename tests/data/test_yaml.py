@@ -110,6 +110,13 @@ def test_an_absent_a_binary_and_an_endless_file_are_named(tmp_path: Path) -> Non
         read_yaml(tmp_path / "control.yaml")
 
 
+@pytest.mark.parametrize("number", ["9" * 6000, "1." + "0" * 6000, "1e" + "9" * 500])
+def test_a_number_of_thousands_of_digits_is_refused_and_no_traceback(parsed: Parse, number: str) -> None:
+    with pytest.raises(SpecError, match=r"line 2: a number of \d+ characters"):
+        parsed(f"a: 1\nb: {number}\n")
+    assert parsed(f"b: '{number}'\n") == {"b": number}
+
+
 def test_lines_are_those_of_the_values(tmp_path: Path) -> None:
     path = tmp_path / "task.yaml"
     path.write_text("a: 1\nb:\n  c:\n    - x\n    - y\n")

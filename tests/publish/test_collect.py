@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,26 @@ def test_links_in_the_place_of_results_are_listed_also_those_in_circles(tmp_path
     assert [note.where.rpartition("/")[2] for note in found.broken] == ["four", "three.json", "two.json"]
     assert {note.reason for note in found.broken} == {"a symbolic link; put the files themselves there"}
     assert len(found.entries) == 1
+
+
+ENDLESS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "model.card.parameters": lambda data: data["model"]["card"].update(parameters=10**400),
+    "model.card.dimension": lambda data: data["model"]["card"].update(dimension=10**16),
+    "counts.queries": lambda data: data["counts"].update(queries=10**400),
+    "counts.skipped": lambda data: data["counts"].update(skipped=-1),
+    "metrics.recall@1.n": lambda data: data["metrics"]["recall@1"].update(n=10**400),
+    "slices.kind.place.recall@1.n": lambda data: data["slices"]["kind"]["place"]["recall@1"].update(n=10**400),
+    "run": lambda data: data["run"].update({f"key{n}": n for n in range(200)}),
+    "diagnostics": lambda data: data["diagnostics"].update({f"key{n}": n for n in range(300)}),
+    "metrics": lambda data: data["metrics"].update({f"m@{n}": {"value": 0.5, "n": 1} for n in range(300)}),
+    "slices": lambda data: data["slices"].update(kind={f"tag{n}": {} for n in range(2001)}),
+}
+
+
+@pytest.mark.parametrize("key", ENDLESS)
+def test_what_would_end_a_build_or_make_pages_without_end_is_broken(tmp_path: Path, key: str) -> None:
+    data = result(ONE, card("a"), 0.5).model_dump(mode="json")
+    ENDLESS[key](data)
+    write_json(tmp_path / "r" / "a" / "unversioned" / "one.json", data)
+    found = collect(sources([tmp_path / "r"], None))
+    assert found.entries == () and [note.reason.partition(": ")[0] for note in found.broken] == [key]

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbench.publish.text import clean, day, magnitude, minute, moment, plain, prose, safe_url, without_common_start
+from mbench.publish.text import (
+    clean,
+    day,
+    magnitude,
+    minute,
+    moment,
+    percent,
+    plain,
+    prose,
+    safe_url,
+    without_common_start,
+)
 
 
 @given(st.text())
@@ -94,3 +105,7 @@ def test_titles_lose_the_start_that_all_share_but_never_all_words() -> None:
     assert without_common_start(["Emoji", "Emoji union"]) == ["Emoji", "Emoji union"]
     assert without_common_start(["Emoji union"]) == ["Emoji union"]
     assert without_common_start([]) == []
+
+
+def test_nothing_is_less_than_zero_percent() -> None:
+    assert percent(-0.0) == "0.0" and percent(0.25) == "25.0"

@@ -65,18 +65,25 @@ def build(
         report = build_site(collection, catalog, output, Openings(catalog, data_root, private_pictures), lines)
     _tell(report)
     if strict and report.broken:
-        raise CheckFailedError(f"Broken files: {listed(note.where for note in report.broken)}.")
+        raise CheckFailedError(f"Broken files: {listed(_one_line(note.where) for note in report.broken)}.")
 
 
 def _tell(report: Report) -> None:
     for note in report.broken:
-        typer.echo(f"Broken: {note.where}: {note.reason}", err=True)
+        typer.echo(_one_line(f"Broken: {note.where}: {note.reason}"), err=True)
     for note in report.left_out:
-        typer.echo(f"Left out: {note.where}: {note.reason}", err=True)
+        typer.echo(_one_line(f"Left out: {note.where}: {note.reason}"), err=True)
     typer.echo(
         f"{report.folder / 'index.html'}: {report.results} results of {report.models} models on {report.tasks} tasks, "
         f"{report.pages} pages."
     )
+
+
+def _one_line(text: str) -> str:
+    """Return words with others' file names in them so that a name cannot begin a line, or colour it."""
+    from mbench.publish.text import clean
+
+    return " ".join(clean(text).splitlines())
 
 
 @app.command()

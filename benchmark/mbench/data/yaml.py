@@ -19,6 +19,8 @@ from mbench.core.errors import SpecError
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
+MAX_DIGITS = 400
+"""Python refuses to make numbers of thousands of digits; no declaration has one."""
 
 Place = tuple[str | int, ...]
 
@@ -89,10 +91,15 @@ class _Reader:
         if len(place) > MAX_DEPTH:
             self.refuse(event, f"nested more than {MAX_DEPTH} deep")
         if isinstance(event, events.ScalarEvent):
-            return _scalar(event.value) if event.implicit[0] else event.value
+            return self.scalar(event) if event.implicit[0] else event.value
         if isinstance(event, events.SequenceStartEvent):
             return self.sequence(place)
         return self.mapping(place)
+
+    def scalar(self, event: Any) -> str | int | float | bool | None:
+        if len(event.value) > MAX_DIGITS and _FLOAT.fullmatch(event.value):
+            self.refuse(event, f"a number of {len(event.value)} characters")
+        return _scalar(event.value)
 
     def sequence(self, place: Place) -> list[Any]:
         values: list[Any] = []

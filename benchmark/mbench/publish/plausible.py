@@ -9,6 +9,8 @@ from pathlib import Path
 from mbench.core.errors import DataError
 from mbench.core.results import GroupResult, TaskResult, Value, read_result
 from mbench.data.catalog import Catalog
+from mbench.publish.submission import limits
+from mbench.publish.submission.results import slice_tags
 
 LARGEST = 16 * 2**20
 """Bytes. Results hold means, not rankings: a model on 36 tasks with all slices stays far below."""
@@ -33,6 +35,7 @@ def read_plausible(path: Path, catalog: Catalog | None = None) -> TaskResult | G
     name = result.task.id if isinstance(result, TaskResult) else result.group
     if path.stem != name:
         raise DataError(f"{path}: holds a result of {name!r}; its name must be {name}.json")
+    _check_sizes(path, result)
     for key, text in _names(result):
         _check_name(path, key, text)
     for key, value in _values(result):
@@ -51,6 +54,23 @@ def _check_labels(path: Path, result: TaskResult, catalog: Catalog) -> None:
     if result.labels_public != public or (result.metrics and not public):
         said = "public labels: run it again" if public else "withheld labels: only the benchmark's server can score it"
         raise DataError(f"{path}: labels_public is {result.labels_public}, but {result.task.id} has {said}")
+
+
+def _check_sizes(path: Path, result: TaskResult | GroupResult) -> None:
+    """Refuse what would make pages without end, or numbers that nothing can be computed with."""
+    card, sizes, most = result.model.card, {"metrics": len(result.metrics)}, {"metrics": limits.COLUMNS}
+    counts = {"model.card.parameters": card.parameters or 0, "model.card.dimension": card.dimension or 0}
+    if isinstance(result, TaskResult):
+        sizes |= {"run": len(result.run), "diagnostics": len(result.diagnostics), "slices": slice_tags(result)}
+        most |= {"run": limits.RUN_KEYS, "diagnostics": limits.COLUMNS, "slices": limits.TAGS}
+        counts |= {f"counts.{key}": value for key, value in result.counts}
+    for key, size in sizes.items():
+        if size > most[key]:
+            raise DataError(f"{path}: {key}: {size} keys; a result has at most {most[key]}")
+    counts |= {f"{key}.n": value.n for key, value in _values(result)}
+    for key, count in counts.items():
+        if not 0 <= count <= limits.COUNT:
+            raise DataError(f"{path}: {key}: {str(count)[:40]} is no number of anything")
 
 
 def _names(result: TaskResult | GroupResult) -> Iterator[tuple[str, str]]:

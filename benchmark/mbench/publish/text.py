@@ -83,7 +83,7 @@ def without_common_start(titles: Sequence[str]) -> list[str]:
 
 def percent(value: float) -> str:
     """Return a fraction as percent with one decimal: 0.2134 -> 21.3."""
-    return f"{100 * value:.1f}"
+    return f"{100 * value + 0.0:.1f}"  # -0.0 + 0.0 is 0.0
 
 
 def interval(low: float | None, high: float | None) -> str:

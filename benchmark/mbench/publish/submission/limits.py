@@ -15,6 +15,12 @@ SERVER_BYTES = 5 * 2**20
 JSON_DEPTH = 24
 JSON_NODES = 400_000
 NUMBER_DIGITS = 24
+RUN_KEYS = 100
+"""What a result tells about its run: each key is a column of a table on its task's page."""
+TAGS = 2_000
+"""Values of all slices of a result: each is a column, too."""
+COUNT = 10**15
+"""Parameters, dimensions, queries or candidates beyond this are a mistake."""
 TEXT = 4_000
 """Characters of one text."""
 NAME = 100

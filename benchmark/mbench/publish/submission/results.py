@@ -96,6 +96,9 @@ def judge_run(result: TaskResult, file: File, reading: Reading, task: str) -> No
         notes.add("date", file.name, "run.date is no ISO date", task=task)
     elif not EARLIEST <= moment(date) <= reading.now + AHEAD:
         notes.add("date", file.name, f"run.date: {date} is in the future or before 2020", task=task)
+    if len(run) > limits.RUN_KEYS or slice_tags(result) > limits.TAGS:
+        said = f"{len(run)} keys in run, {slice_tags(result)} in slices; at most {limits.RUN_KEYS} and {limits.TAGS}"
+        notes.add("result-schema", file.name, said, task=task)
     seed = run.get("seed", 0)
     if type(seed) is not int or not 0 <= seed < LARGEST_SEED:
         notes.add("seed", file.name, f"run.seed: {seed!r} is no seed; the intervals cannot be recomputed", task=task)
@@ -179,6 +182,11 @@ def _values(result: TaskResult) -> Iterator[tuple[str, Value]]:
     for tag, parts in result.slices.items():
         for name, metrics in parts.items():
             yield from ((f"{tag}={name} {key}", value) for key, value in metrics.items())
+
+
+def slice_tags(result: TaskResult) -> int:
+    """Return how many values all slices of a result have."""
+    return sum(len(tags) for tags in result.slices.values())
 
 
 def _fractions(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
