@@ -113,3 +113,11 @@ def test_the_page_has_card_command_and_scores_in_this_order(tmp_path: Path) -> N
     places = [page.text.index(words) for words in parts]
     assert places == sorted(places)
     assert rows(tmp_path / "site" / "models" / "m.html", 1)[1][:3] == ["Small one", "recall@1", "20.0"]
+
+
+def test_a_models_means_stand_first_and_a_missing_one_tells_how_far_it_is(tmp_path: Path) -> None:
+    write(tmp_path / "r", result(ONE, card("a"), 0.2), result(TWO, card("a"), 0.4), result(ONE, card("b"), 0.2))
+    build(tmp_path / "site", catalog(ONE, TWO), [tmp_path / "r"])
+    whole, partly = (Html(tmp_path / "site" / "models" / f"{name}.html").text for name in "ab")
+    assert "Small suite, mean 30.0 28.6–32.1" in whole
+    assert "Small suite, mean 1 of 2 tasks, so there is no mean" in partly

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
 from mbench.core.results import Value
 from mbench.core.specs import ModelCard
-from mbench.data.catalog import Group
+from mbench.data.catalog import Group, Task
 from mbench.publish.board import Board, ModelKey, TaskKey, outer_groups
 from mbench.publish.collect import Entry, Note
 from mbench.publish.columns import Column, fact
@@ -17,7 +17,7 @@ from mbench.publish.howto import run_command
 from mbench.publish.plots import Figure
 from mbench.publish.plots_bars import Field, profile
 from mbench.publish.tables import Cell, Head, Name, Row, Table, score
-from mbench.publish.text import day, interval, percent, plain, whole
+from mbench.publish.text import NONE, day, interval, percent, plain, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,13 @@ class ModelView:
 
     `seen` are the tasks that draw from what the model was trained on, `history` has a row a revision where there are
     several, `earlier` the results that newer runs replaced, `commands` make the results of each revision again,
-    `broken` are the files of its submission that cannot be read.
+    `means` are those of the newest revision, `broken` the files of its submission that cannot be read.
     """
 
     id: str
     page: str
     card: ModelCard
+    means: tuple[Fact, ...]
     facts: tuple[Fact, ...]
     seen: tuple[Seen, ...]
     figure: Figure | None
@@ -76,6 +77,7 @@ def model_view(board: Board, model_id: str, columns: Sequence[Column]) -> ModelV
         id=model_id,
         page=board.model_page(model_id),
         card=card,
+        means=tuple(_means(board, newest)),
         facts=_facts(card, columns),
         seen=_seen(board, newest),
         figure=_profile(board, newest),
@@ -85,6 +87,22 @@ def model_view(board: Board, model_id: str, columns: Sequence[Column]) -> ModelV
         broken=tuple(one for one in board.collection.broken if one.of == model_id),
         tables=tuple(_scores(board, model) for model in revisions),
     )
+
+
+def _means(board: Board, model: ModelKey) -> Iterator[Fact]:
+    """Yield the first mean of each group that a model has a result in, or how many of its tasks are there."""
+    for group, tasks in _averaged(board):
+        value, done = _mean(board, model, group), board.done(model, tasks)
+        if done:
+            yield Fact(_title(group), score(value) if value else Cell(NONE, f"{done} of {len(tasks)} tasks"))
+
+
+@lru_cache(maxsize=2)
+def _averaged(board: Board) -> tuple[tuple[Group, tuple[Task, ...]], ...]:
+    """Return the groups with means, and the tasks of the first mean of each. The same for every page."""
+    groups = [group for group in outer_groups(board.catalog) if group.spec.aggregates]
+    members = [group.spec.aggregates[0].members or group.spec.members for group in groups]
+    return tuple((one, tuple(board.catalog.tasks(names))) for one, names in zip(groups, members, strict=True))
 
 
 def _facts(card: ModelCard, columns: Sequence[Column]) -> tuple[Fact, ...]:
@@ -121,7 +139,7 @@ def _command(board: Board, model: ModelKey, *, several: bool) -> Command:
 
 def _history(board: Board, revisions: Sequence[ModelKey]) -> Table:
     """Return a row a revision, newest first: when it was run, on how many tasks, and the means of groups."""
-    groups = [group for group in outer_groups(board.catalog) if group.spec.aggregates]
+    groups = [group for group, _ in _averaged(board)]
     found = {model: [_mean(board, model, group) for group in groups] for model in revisions}
     shown = [place for place in range(len(groups)) if any(means[place] for means in found.values())]
     heads = (Head("Last run"), Head("Results", numeric=True), *(Head(_title(groups[p]), numeric=True) for p in shown))
