@@ -197,3 +197,11 @@ def test_figures_have_words_for_those_who_do_not_see_them(tmp_path: Path) -> Non
     assert len(drawings) == 4 and len(page.all("table")) == 3
     assert all(name in ids for each in drawings for name in each["aria-labelledby"].split())
     assert "Mean of 2 models against parameters" in page.text and "The numbers of this figure" in page.text
+
+
+def test_the_page_of_figures_tells_what_it_lacks_where_there_is_nothing_to_draw(tmp_path: Path) -> None:
+    one, two = task("one"), task("two")
+    write(tmp_path / "r", result(one, card("a"), 0.2), result(one, card("b"), 0.4))
+    build(tmp_path / "site", catalog(one, two), [tmp_path / "r"])
+    text = Html(tmp_path / "site" / "figures.html").text
+    assert "Nothing to draw yet" in text and "two models with results, on two tasks of one group" in text
