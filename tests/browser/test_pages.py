@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.browser.visiting import chromium, make_site, violations, visit
+from tests.publish.sample import ONE, TWO, build, card, catalog, result, write
 
 PAGES = ("figures.html", "compare.html", "explorer.html", "explore/small.html", "models/alpha.html", "tasks/small.html")
 
@@ -75,3 +76,20 @@ def test_pages_stand_without_scripts(browser: Any, site: Path) -> None:
     assert page.locator("main a[href='models/alpha.html']").is_visible()
     page = one.open("explore/small.html")
     assert page.locator(".question").count() == 30 and page.locator(".question .right").first.is_visible()
+
+
+@pytest.mark.parametrize("models", [(), ("alpha",)])
+def test_pages_that_have_nothing_to_show_say_so_and_nothing_on_the_console(
+    browser: Any, tmp_path: Path, models: tuple[str, ...]
+) -> None:
+    write(tmp_path / "r", *(result(ONE, card(name), 0.5) for name in models))
+    (tmp_path / "r").mkdir(exist_ok=True)
+    build(tmp_path / "site", catalog(ONE, TWO), [tmp_path / "r"])
+    one = visit(browser, tmp_path / "site")
+    told = {
+        path: one.open(path).locator("main").inner_text() for path in ("figures.html", "compare.html", "explorer.html")
+    }
+    assert "Nothing to draw yet" in told["figures.html"] and "Two models are needed" in told["compare.html"]
+    assert "mbench run -m tiny -t emoji" in told["explorer.html"]
+    one.open("index.html")
+    assert one.complaints == [] and one.strangers() == []
