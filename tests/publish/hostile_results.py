@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.publish.hostile import LONG, TASK, Case, both, file, result, result_bytes, result_path, without
+from tests.publish.hostile import LONG, TASK, Case, Change, both, file, result, result_bytes, result_path, without
 
 FINGERPRINT = "0" * 16
 
@@ -37,6 +37,19 @@ def of_another_model(folder: Path) -> None:
 def twice(folder: Path) -> None:
     path = result_path(folder)
     shutil.copytree(path.parent, folder / "results" / path.parent.name)
+
+
+def again_as(revision: str | None) -> Change:
+    """Add the whole revision again under another name; None: under its own in capitals."""
+
+    def change(folder: Path) -> None:
+        place = result_path(folder).parent
+        name = revision or place.name.upper()
+        shutil.copytree(place, place.with_name(name))
+        for path in place.with_name(name).glob("*.json"):
+            path.write_text(path.read_text().replace(place.name, name))
+
+    return change
 
 
 def misnamed(folder: Path) -> None:
@@ -122,6 +135,8 @@ OTHERS = [
     Case("a task that leaves the folder", "result-name", result("task/id", "../../emoji-vqa")),
     Case("a result under another task's name", "result-name", misnamed),
     Case("a result in another revision's folder", "result-place", misplaced),
+    Case("a run again under another revision", "duplicate-result", again_as("0123456789ab")),
+    Case("a revision in capitals", "name-lookalike", again_as(None)),
     Case("one result in two places", "duplicate-result", twice),
 ]
 
@@ -175,6 +190,11 @@ def script_key(data: bytes) -> bytes:
     return data.replace(b'"seed": 0', b'"<script>alert(1)</script>": 0, "seed": 0')
 
 
+def run_keys(data: bytes) -> bytes:
+    keys = b"".join(b'"key%d": 0, ' % number for number in range(200))
+    return data.replace(b'"seed": 0', keys + b'"seed": 0')
+
+
 def surrogate(data: bytes) -> bytes:
     return data.replace(b'"notes": []', b'"notes": ["\\ud800"]')
 
@@ -190,6 +210,7 @@ JSON = [
     Case("a key twice in a result", "json-key", result_bytes(key_twice)),
     Case("half a million values", "json-size", result_bytes(values)),
     Case("brackets 50,000 deep", "json-depth", result_bytes(nested)),
+    Case("more about a run than pages can show", "result-schema", result_bytes(run_keys)),
     Case("5 MB of spaces", "unreadable", result_bytes(padded)),
     Case("a list in place of a result", "result-schema", result_bytes(lambda _: b"[]")),
     Case("a number as text in a result", "result-schema", result_bytes(string_as_number)),

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mbench.core.errors import UserError
+from mbench.core.files import canonical_json
 from mbench.core.results import RANKINGS, SCORES, GroupResult, TaskResult, Value
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.core.types import MAIN_POOL
 from mbench.data.catalog import Catalog
 from mbench.publish.submission.cards import folder_name, read_card
 from mbench.publish.submission.folder import CARD, SERVER, File, is_result, list_files
+from mbench.publish.submission.lookalike import skeleton
 from mbench.publish.submission.notes import Notes
 from mbench.publish.submission.records import Averaged, Inspected, ServerAnswer, Status, Submitted, TaskReport
 from mbench.publish.submission.results import (
@@ -143,7 +145,23 @@ class _Reader:
         ref = result.task
         return TaskReport(ref.id, ref.protocol, result.model.revision, status, reason, file.name)
 
+    def _judge_revisions(self) -> None:
+        """Note revisions that look alike, and a run that is there again under another revision."""
+        names: dict[str, str] = {}
+        for revision in sorted({one.result.model.revision for one in self.results}):
+            other = names.setdefault(skeleton(revision), revision)
+            if other != revision:
+                self.notes.add("name-lookalike", "results/", f"the revisions {other!r} and {revision!r} look alike")
+        runs: dict[tuple[str, str, str], Submitted] = {}
+        for one in self.results:
+            found, metrics = one.result, canonical_json(one.result.model_dump(mode="json")["metrics"])
+            first = runs.setdefault((found.task.id, str(found.run.get("date")), metrics), one)
+            if first is not one:
+                said = f"the run in {first.file} again, under another revision"
+                self.notes.add("duplicate-result", one.file, said, task=one.place)
+
     def _judge_whole(self) -> None:
+        self._judge_revisions()
         card = self.reading.card
         for name in self.files:
             if name.startswith("results/") and name not in self.used:

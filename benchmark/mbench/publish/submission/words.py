@@ -16,6 +16,10 @@ from mbench.publish.submission import limits
 from mbench.publish.text import safe_url
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks by their category that show nothing."""
+MARKS = 4
+"""Combining marks on one letter: no writing system needs more."""
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HTML = re.compile(r"<\s*[/!?a-z]|&#|&[a-z][a-z0-9]{1,30};", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\$\{")
@@ -46,9 +50,13 @@ def complaint(text: str, *, lines: bool = True) -> Complaint | None:
     """Return why `text` may not be shown, or None. `lines`: whether it may have several lines."""
     if len(text) > limits.TEXT:
         return Complaint("text-length", f"{len(text)} characters; at most {limits.TEXT} are shown")
+    marks = 0
     for character in "" if text.isascii() and text.isprintable() else text:
-        if unicodedata.category(character) in _UNSEEN and not (lines and character in "\n\t"):
+        if character in _BLANK or (unicodedata.category(character) in _UNSEEN and not (lines and character in "\n\t")):
             return _unseen(character)
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MARKS:
+            return Complaint("text-control", f"more than {MARKS} marks on one letter, which cover the lines around it")
     return next(_marked(text), None)
 
 
@@ -102,6 +110,6 @@ def _unseen(character: str) -> Complaint:
     shown = f"U+{ord(character):04X}"
     if character in _BIDI:
         return Complaint("text-bidi", f"{shown} changes the direction of the text")
-    if unicodedata.category(character) == "Cf":
+    if unicodedata.category(character) == "Cf" or character in _BLANK:
         return Complaint("text-invisible", f"{shown} cannot be seen")
     return Complaint("text-control", f"{shown} is no printable character")
