@@ -70,7 +70,8 @@ def build(
 
 def _tell(report: Report) -> None:
     for note in report.broken:
-        typer.echo(_one_line(f"Broken: {note.where}: {note.reason}"), err=True)
+        hides = " (hides the whole submission)" if note.hidden else ""
+        typer.echo(_one_line(f"Broken: {note.where}: {note.reason}{hides}"), err=True)
     for note in report.left_out:
         typer.echo(_one_line(f"Left out: {note.where}: {note.reason}"), err=True)
     typer.echo(
