@@ -99,10 +99,15 @@ def command(argv: list[str], printed: Path) -> object:
 
 
 def watched(prepared: Any, killer: Killer) -> Any:
-    """Return `prepared`, after which events count: loading data writes nothing, and takes long when watched."""
+    """Return `prepared`, after which events count: loading writes nothing, and takes long when watched.
 
-    def call(*args: Any) -> Any:
-        data = prepared(*args)
+    The embedded models read their weights when they first embed something.
+    """
+    from mbench.core.types import Item
+
+    def call(task: Any, settings: Any, encoder: Any) -> Any:
+        data = prepared(task, settings, encoder)
+        encoder.encode([Item("first", text="a word")], role="query")
         sys.setprofile(killer)
         return data
 
