@@ -40,8 +40,8 @@ def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: R
 
     One batch is made ahead, and one more each time that the model had to wait for one, as long as there are cores for
     it and memory for their pictures: the first batch has the largest. One core is left to the thread that drives the
-    model: threads beyond the cores slow a model on the CPU down. Raises ImageError,
-    ModelError when memory runs out for the pictures of one batch, and what preparing raises.
+    model: threads beyond the cores slow a model on the CPU down. Raises ImageError, ModelError when memory runs out for
+    the pictures of one batch, and what preparing raises.
     """
     threads = min(MOST_AHEAD, max(1, _cores() - 1))
     waiting: deque[Future[Batch]] = deque()
