@@ -7,6 +7,7 @@
   const said = form.querySelector("output");
   const none = document.querySelector(".none-left");
   const index = document.querySelector(".families");
+  const key = document.querySelector(".key");
   const total = document.querySelectorAll(".ledger [data-status]").length;
   const families = [...document.querySelectorAll(".family")].map(family);
 
@@ -75,6 +76,7 @@
     }
     said.textContent = wanted.on ? `${left} of ${total} published numbers` : "";
     none.hidden = left > 0;
+    key.hidden = wanted.on; // what was asked for stands right below the filter
     for (const [name, value] of Object.entries({ q, status })) {
       if (form.elements[name] !== document.activeElement) form.elements[name].value = value;
     }
