@@ -17,6 +17,7 @@ from mbench.models.conformance_items import PICTURES, drawing, turned
 from mbench.models.conformance_subject import Subject
 
 ADAPTERS = Path(__file__).parent / "adapters" / "conforming.py"
+OFFERING = ADAPTERS.with_name("offering.py")
 LONG = {"3,500 words", "one word of 6,000 letters"}
 UNICODE = {"emoji", "right to left", "other scripts", "combining marks", "control characters"}
 NOT_RGB = {name for name, make in PICTURES.items() if make().mode != "RGB"}
@@ -53,7 +54,8 @@ WRONG = [
 
 
 def rows_of(name: str, batch_size: int | None = None, *, worker: bool = False) -> list[Row]:
-    subject = subject_of(f"{ADAPTERS}:{name}", LoadOptions(), batch_size)
+    file = OFFERING if f"class {name}(" in OFFERING.read_text() else ADAPTERS
+    subject = subject_of(f"{file}:{name}", LoadOptions(), batch_size)
     return list(examine(subject, checks(subject, worker=worker)))
 
 

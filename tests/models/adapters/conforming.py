@@ -60,58 +60,6 @@ class Sound:
         return pixels.ravel() / np.float32(255)
 
 
-class SoundInTwoStages(Sound):
-    """Does what it may offer beside `encode`."""
-
-    roles_alike = True
-
-    def prepare(self, items: Sequence[Item], *, role: Role) -> Vectors:
-        return super().encode(items, role=role)
-
-    def encode_prepared(self, prepared: Vectors) -> Vectors:
-        return prepared
-
-    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
-        return self.encode_prepared(self.prepare(items, role=role))
-
-
-class PreparesOtherWords(SoundInTwoStages):
-    """As a second path for prompts does that lacks the instruction."""
-
-    def prepare(self, items: Sequence[Item], *, role: Role) -> Vectors:
-        return Sound.encode(self, [replace(item, instruction=None) for item in items], role=role)
-
-    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
-        return Sound.encode(self, items, role=role)
-
-
-class RemembersOnlyTheLastBatch(SoundInTwoStages):
-    """Right as long as nothing is prepared ahead."""
-
-    def prepare(self, items: Sequence[Item], *, role: Role) -> Vectors:
-        self.last = super().prepare(items, role=role)
-        return self.last
-
-    def encode_prepared(self, prepared: Vectors) -> Vectors:
-        return self.last
-
-
-class CountsTwiceWhatIsPrepared(SoundInTwoStages):
-    def encode_prepared(self, prepared: Vectors) -> Vectors:
-        return np.concatenate([prepared, prepared])
-
-    def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
-        return self.prepare(items, role=role)
-
-
-class CallsItsRolesAlike(Sound):
-    card = Sound.card.model_copy(update={"roles_differ": None})
-    roles_alike = True
-
-    def vector(self, item: Item, role: Role) -> Vectors:
-        return super().vector(item, role) + np.float32(0 if role == "candidate" else 0.25)
-
-
 class AddsTheMeanOfItsBatch(Sound):
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
         vectors = super().encode(items, role=role)
