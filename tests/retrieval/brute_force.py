@@ -10,6 +10,8 @@ import numpy as np
 
 from mbench.core.types import Rankings, Sets
 
+OTHER = "cpu:0"
+"""The processor under a name that has it searched as another device is."""
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -100,3 +102,7 @@ def embeddings(kind: str, n_queries: int, n: int, d: int, *, half: bool, seed: i
     queries, corpus = KINDS[kind](rng.standard_normal((n_queries, d)), rng.standard_normal((n, d)))
     stored = np.clip(corpus, -60000, 60000).astype(np.float16) if half else corpus.astype(np.float32)
     return queries.astype(np.float32), stored
+
+
+def some_sets(rng: np.random.Generator, n_queries: int, n: int, largest: int) -> Sets:
+    return Sets.of([rng.integers(0, n, rng.integers(0, largest)) for _ in range(n_queries)])

@@ -12,17 +12,14 @@ import pytrec_eval
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.retrieval.brute_force import KINDS, assert_same, brute_force, embeddings
+from tests.retrieval.brute_force import KINDS, OTHER, assert_same, brute_force, embeddings, some_sets
 
 from mbench.core.errors import EncodingError, UserError
 from mbench.core.types import Sets
-from mbench.retrieval import plan, search, small, tiles
-from mbench.retrieval.tiles import load_tile
+from mbench.retrieval import plan, small
 from mbench.search import Rankings, top_k
 
 PRECISIONS = ("bf16", "fp32", "fp64")
-OTHER = "cpu:0"
-"""The processor under a name that has it searched as another device is."""
 
 
 @pytest.fixture(params=["small", "large"])
@@ -30,10 +27,6 @@ def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Search as small pools are, then as large ones are."""
     if request.param == "large":
         monkeypatch.setattr(small, "PRODUCTS", 0)
-
-
-def some_sets(rng: np.random.Generator, n_queries: int, n: int, largest: int) -> Sets:
-    return Sets.of([rng.integers(0, n, rng.integers(0, largest)) for _ in range(n_queries)])
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,22 +64,6 @@ def test_many_small_tiles_and_blocks_change_nothing(kind, half, monkeypatch):
     for precision, workers in itertools.product(PRECISIONS, (1, 3)):
         found = top_k(queries, corpus, 20, exclude=exclude, precision=precision, workers=workers)
         assert_same(found, expected, precision, workers)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("spare", [0, 40_000, 10**9])
-def test_tiles_that_stay_on_a_device_are_loaded_once_and_change_nothing(kind, spare, monkeypatch):
-    monkeypatch.setattr(plan, "LARGEST_BLOCK", 5)
-    monkeypatch.setattr(plan, "ON_DEVICE", (64, 1024))
-    monkeypatch.setattr(search, "spare_bytes", lambda device: spare)
-    loaded = []
-    monkeypatch.setattr(tiles, "load_tile", lambda *args: loaded.append(args) or load_tile(*args))
-    queries, corpus = embeddings(kind, 12, 1500, 24, half=True, seed=5)
-    exclude = some_sets(np.random.default_rng(1), 12, 1500, 90)
-    found = top_k(queries, corpus, 20, exclude=exclude, precision="fp32", device=OTHER)
-    assert_same(found, brute_force(queries, corpus, 20, exclude))
-    asked = [(one[2].name, *one[1][[0, -1]], len(one[1])) for one in loaded]
-    assert (len(set(asked)) == len(asked)) == (spare == 10**9)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
