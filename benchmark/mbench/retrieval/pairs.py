@@ -50,7 +50,7 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
     """Return float64 [m]: the canonical score of each pair. Fastest when `query_rows` is sorted."""
     import torch
 
-    wide = torch.from_numpy(queries).double().unbind()
+    wide = torch.from_numpy(queries.astype(np.float64, order="C")).unbind()
     raw = np.empty((SPAN, queries.shape[1]), dtype=corpus.dtype)
     single = np.empty(raw.shape, dtype=np.float32) if raw.dtype == np.float16 else raw
     products = np.empty(raw.shape)

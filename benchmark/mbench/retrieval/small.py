@@ -48,7 +48,8 @@ class Small:
 
     def blocks(self, galleries: Sets | None, exclude: Sets | None) -> Iterator[tuple[slice, Scored]]:
         """Yield consecutive queries and what is best for them. Raises EncodingError on NaN and infinity."""
-        wide = self.corpus.astype(np.float64)
+        # In C order whatever the arguments' is: it decides in which order numpy adds, and what `reshape` copies.
+        wide = self.corpus.astype(np.float64, order="C")
         finite = np.isfinite(wide).all()
         norm = 0.0
         if galleries is None:
@@ -57,7 +58,7 @@ class Small:
             norm = float(np.sqrt(np.einsum("nd,nd->n", wide, wide).max()))
         sizes = np.full(len(self.queries), len(wide)) if galleries is None else galleries.sizes()
         for part in batches(sizes, PAIRS):
-            exact = self.queries[part].astype(np.float64)
+            exact = self.queries[part].astype(np.float64, order="C")
             if galleries is None:
                 pairs = self._survivors(exact, wide, norm, exclude, part)
             else:
@@ -71,7 +72,7 @@ class Small:
     def _survivors(self, exact: Floats, wide: Floats, norm: float, exclude: Sets | None, part: slice) -> Rows:
         """Return the pairs, each as one number as of `pair_keys`, that may be among the k best."""
         # No product of BLAS, whose threads wait for each other: on a busy machine that takes many times longer.
-        products = np.einsum("qd,nd->qn", exact, wide)
+        products = np.einsum("qd,nd->qn", exact, wide, order="C")
         if exclude is not None:
             products.reshape(-1)[pair_keys(exclude, part, len(wide))] = -np.inf
         least = np.partition(products, len(wide) - self.k, axis=1)[:, len(wide) - self.k]

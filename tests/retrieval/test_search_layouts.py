@@ -1,0 +1,60 @@
+"""However the arguments lie in memory, a search finds the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.retrieval.brute_force import OTHER, assert_same, brute_force, embeddings, some_sets
+
+from mbench.search import top_k
+
+
+def _spaced(array: np.ndarray) -> np.ndarray:
+    wide = np.zeros((2 * len(array), array.shape[1] + 3), dtype=array.dtype)
+    wide[::2, :-3] = array
+    return wide[::2, :-3]
+
+
+def _unaligned(array: np.ndarray) -> np.ndarray:
+    moved = np.frombuffer(bytearray(array.nbytes + 1), array.dtype, array.size, offset=1).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "column by column": np.asfortranarray,
+    "backwards": lambda array: np.ascontiguousarray(array[::-1, ::-1])[::-1, ::-1],
+    "spaced": _spaced,
+    "unaligned": _unaligned,
+    "read only": _read_only,
+    "a subclass": lambda array: array.view(type("Named", (np.ndarray,), {})),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=60, deadline=None)
+@given(
+    of_queries=st.sampled_from(sorted(LAYOUTS)),
+    of_corpus=st.sampled_from(sorted(LAYOUTS)),
+    half=st.booleans(),
+    d=st.sampled_from([1, 2, 9, 130]),
+    options=st.sampled_from([{}, {"precision": "bf16"}, {"precision": "fp32"}, {"precision": "fp32", "device": OTHER}]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_layout_of_queries_and_corpus_changes_nothing_and_lets_no_excluded_candidate_in(
+    of_queries, of_corpus, half, d, options, seed
+):
+    queries, corpus = embeddings("plain", 6, 300, d, half=half, seed=seed)
+    exclude = some_sets(np.random.default_rng(seed), 6, 300, 200)
+    expected = brute_force(queries, corpus, 9, exclude)
+    found = top_k(LAYOUTS[of_queries](queries), LAYOUTS[of_corpus](corpus), 9, exclude=exclude, **options)
+    assert_same(found, expected)
