@@ -107,6 +107,15 @@ def test_a_failing_adapter_leaves_no_result(
     assert results(tmp_path / "out") == []
 
 
+def test_a_memory_that_the_search_cannot_do_with_is_refused_before_the_candidates_are_encoded(
+    mbench: Command, tmp_path: Path
+) -> None:
+    body = "assert role == 'query', 'encoded for nothing'"
+    done = mbench("run", "-m", adapter(tmp_path, body), "-t", "emoji-cls", "--memory", "1MB", "-o", "out")
+    assert done.code == 2, done.err
+    assert "1,000,000 bytes are too few to search" in done.err
+
+
 def test_one_failing_task_does_not_lose_the_others(mbench: Command, tmp_path: Path) -> None:
     body = "assert not any(i.text and 'how many' in i.text for i in items), 'cannot count'"
     done = mbench("run", "-m", adapter(tmp_path, body), "-t", "emoji-vqa,emoji-cls", "-o", "out")

@@ -22,6 +22,8 @@ __all__ = ["DEFAULT_BATCH", "Plan", "Tally", "Watch", "embed", "encode_backing_o
 
 KEY_BYTES = 16
 
+PLURAL: dict[Role, str] = {"query": "queries", "candidate": "candidates"}
+
 
 class Watch(Protocol):
     """Who is told how far the work is."""
@@ -82,7 +84,7 @@ def embed(
     """
     space = Space(memory, None if store is None else store.cache)
     if isinstance(encoder, Lookup):
-        watch.start(f"{role}s", 0)
+        watch.start(PLURAL[role], 0)
         tally.encoded += len(table)
         return passed_on(encoder, encoder.card, table, role, space)
     work = plan(encoder, table, store)
@@ -113,7 +115,7 @@ def _phase(role: Role, work: Plan, tally: Tally) -> str:
     """Return what is being done, in the words of the progress display."""
     stored = len(work.first) - len(work.todo)
     known = f", {stored:,} from the cache" if stored else ""
-    return f"{role}s in batches of {tally.batch_size}{known}"
+    return f"{PLURAL[role]} in batches of {tally.batch_size}{known}"
 
 
 def _reused(store: Store, table: ItemTable, work: Plan, vectors: Assembly) -> Rows:

@@ -15,6 +15,7 @@ from mbench.data.loading import load
 from mbench.data.variants import limited, with_instructions
 from mbench.retrieval.checks import normalised
 from mbench.retrieval.encode import Tally, Watch, embed
+from mbench.retrieval.plan import make_plan
 from mbench.retrieval.search import top_k
 from mbench.retrieval.vectors import Corpus
 from mbench.run.model import Loaded
@@ -61,6 +62,12 @@ def renderings_of(encoder: Encoder, data: EvalData) -> tuple[Rendering, ...]:
     return renderings if "text" in needs_of(encoder) else renderings[:1]
 
 
+def require_memory(spec: TaskSpec, data: EvalData, dimension: int, settings: RunSettings) -> None:
+    """Raise UserError where the search of a task will not fit in the memory, before its candidates are encoded."""
+    k = min(_depth(spec), len(data.corpus))
+    make_plan(len(data.queries), len(data.corpus), dimension, k, settings.memory, 1, settings.search_device)
+
+
 def ranked(
     spec: TaskSpec, data: EvalData, queries: Vectors, corpus: Corpus, settings: RunSettings
 ) -> dict[str, Rankings]:
@@ -73,7 +80,7 @@ def ranked(
         name: top_k(
             queries,
             corpus,
-            max(spec.depth, EVIDENCE_DEPTH),
+            _depth(spec),
             exclude=data.judgments.exclude,
             galleries=gallery,
             tie_ranks=ranks,
@@ -82,6 +89,10 @@ def ranked(
         )
         for name, gallery in galleries.items()
     }
+
+
+def _depth(spec: TaskSpec) -> int:
+    return max(spec.depth, EVIDENCE_DEPTH)
 
 
 def _embed_queries(model: Loaded, table: ItemTable, tally: Tally, watch: Watch) -> Vectors:

@@ -20,7 +20,7 @@ from mbench.run import provenance
 from mbench.run.extras import check_enough, check_extras, measured
 from mbench.run.model import Loaded
 from mbench.run.settings import RunSettings
-from mbench.run.steps import prepared, query_vectors, ranked, scored
+from mbench.run.steps import prepared, query_vectors, ranked, require_memory, scored
 from mbench.run.trial import Trial
 from mbench.scoring.diagnostics import diagnose
 from mbench.scoring.geometry import Embedded
@@ -82,6 +82,7 @@ def _tried(model: Loaded, task: Task, settings: RunSettings, watch: Watch, clock
         check_enough(task.spec, len(data.queries), settings.extras)
     with clock.phase("encode_queries"):
         queries = query_vectors(model, data, tally, watch)
+        require_memory(task.spec, data, queries.shape[1], settings)
     with clock.phase("encode_candidates"):
         store = model.store_for(data.corpus, "candidate")
         corpus = embed(model.encoder, data.corpus, "candidate", tally, watch, store, settings.memory)
