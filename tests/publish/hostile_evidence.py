@@ -16,6 +16,7 @@ from tests.publish.hostile import (
     Case,
     Change,
     Rows,
+    file,
     queries,
     queries_path,
     ranking,
@@ -139,6 +140,16 @@ def nearly_copied(folder: Path) -> None:
     ranking(rows(change, 5), LONG)(folder)
 
 
+def copied_to_the_cut(folder: Path) -> None:
+    """Move what no metric looks at, in every list."""
+    copied(folder)
+
+    def change(row: Row) -> None:
+        row["candidate_ids"][10:] = row["candidate_ids"][:9:-1]
+
+    ranking(rows(change), LONG)(folder)
+
+
 def trec(text: str) -> Change:
     """Put a TREC run in the place of the ranking."""
 
@@ -198,6 +209,7 @@ COPIES = [
     Case("another's ranking, byte for byte", "copied-ranking", copied),
     Case("another's ranking with other scores", "copied-ranking", copied_with_other_scores),
     Case("another's ranking with a few swaps", "copied-ranking", nearly_copied),
+    Case("another's ranking, its tail turned round", "copied-ranking", copied_to_the_cut),
 ]
 
 OTHERS = [
@@ -206,6 +218,7 @@ OTHERS = [
     Case("a TREC run that is no text", "ranking-trec", trec("\x00 Q0\n")),
     Case("a TREC run of other queries", "ranking-queries", trec("q Q0 c 1 0.5 tag\n")),
     Case("a TREC run with an infinite score", "ranking-score", trec("q Q0 c 1 inf tag\n")),
+    Case("a TREC run beside the ranking", "stray-file", file("{results}/emoji-vqa.trec", b"q Q0 c 1 0.5 tag\n")),
     Case("better scores by query", "per-query-differs", queries(scored_better)),
     Case("scores of a metric that the task has not", "per-query-differs", queries(other_metric)),
     Case("scores of other queries", "per-query-differs", queries(queries_of_others)),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.publish.hostile import Case, queries_path, ranking, ranking_path, ranking_table, rows
+from tests.publish.hostile import LONG, Case, queries_path, ranking, ranking_path, ranking_table, rows
 from tests.publish.hostile_folders import Runs
 
 Row = dict[str, Any]
@@ -91,6 +91,14 @@ def repeated(folder: Path) -> None:
     pq.write_table(table, ranking_path(folder), compression="zstd")
 
 
+def one_row_a_group(folder: Path) -> None:
+    """A thousand and one row groups."""
+    path = ranking_path(folder, LONG)
+    table = pq.read_table(path)
+    table = pa.concat_tables([table] * (1 + 1_001 // len(table))).slice(0, 1_001)
+    pq.write_table(table, path, row_group_size=1)
+
+
 def zeros(folder: Path) -> None:
     """A column of zeros that unpacks to thousands of times its size."""
     count = 4_000_000
@@ -152,6 +160,7 @@ CASES = [
     Case("two million queries in no space", "parquet-bomb", many_rows),
     Case("21 million candidates in no space", "parquet-bomb", many_entries),
     Case("one id two million times", "parquet-bomb", repeated),
+    Case("a row group a query", "parquet-bomb", one_row_a_group),
     Case("zeros that unpack without end", "parquet-bomb", zeros),
     Case("a footer larger than the file", "parquet-bomb", footer),
     Case("damaged pages", "parquet-unreadable", damaged),

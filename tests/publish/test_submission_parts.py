@@ -170,6 +170,17 @@ def test_a_report_cannot_be_made_endless() -> None:
     assert all(len(one.message) <= 500 and "\u202e" not in one.message for one in notes.found)
 
 
+def test_a_ranking_in_several_row_groups_is_read_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.ranking.parquet"
+    path.write_bytes(SMALL)
+    whole = read_rankings(path)["main"]
+    pq.write_table(pq.read_table(path), path, row_group_size=7)
+    parts = read_rankings(path)["main"]
+    assert parts.queries.to_pylist() == whole.queries.to_pylist()
+    assert parts.candidates.to_pylist() == whole.candidates.to_pylist()
+    assert (parts.starts == whole.starts).all()
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8), st.booleans())
 @settings(max_examples=150)
 def test_a_damaged_ranking_is_read_or_refused_but_never_crashes(damage: list[tuple[int, int]], cut: bool) -> None:

@@ -51,6 +51,7 @@ def test_joined_emoji_survive_cleaning() -> None:
         "https://good.example@evil.example/",
         "https://evil.example/\u202egnp",
         "https://a b",
+        "https://\u0430rxiv.org/abs/1",
         "https://good.example\\@evil.example",
         "http://[::1",
         "",

@@ -37,12 +37,13 @@ def _invisible(character: str) -> bool:
 
 
 def safe_url(text: str | None) -> str | None:
-    """Return an http or https address that names a host and no user, or None for anything else."""
+    """Return an http or https address that names a host in plain letters and no user, or None for anything else."""
     if text is None or text != clean(text) or re.search(r"[\s\\]", text):
         return None
     try:
         parts = urlsplit(text)
-        plain = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
+        host = parts.hostname or ""  # of plain letters, as the others look like them
+        plain = parts.scheme in ("http", "https") and host and host.isascii() and parts.username is None
     except ValueError:
         return None
     return text if plain else None

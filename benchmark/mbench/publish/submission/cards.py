@@ -19,11 +19,13 @@ from mbench.publish.text import safe_url
 
 UNPINNED = frozenset({"", "unversioned", "main", "master", "head", "latest", "dev", "default", "none", "unknown"})
 UNLICENSED = frozenset(
-    {"", "unknown", "none", "?", "tbd", "n/a", "na", "other", "see repo", "that of the wrapped model"}
+    {"", "unknown", "none", "null", "tbd", "todo", "n/a", "na", "other", "see repo", "that of the wrapped model"}
+    | {"no licence", "no license", "unlicensed"}
 )
+"""What names no licence; the Unlicense is one, marks alone are none."""
 PLACE = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?")
 """A repository on the Hub, with a revision or without."""
-SAME = ("modalities", "uses_instructions", "similarity", "dimension")
+SAME = ("modalities", "uses_instructions", "similarity", "dimension", "parameters")
 """What a result's card and the submission's must agree on: it describes how the numbers came about."""
 LARGEST = 10**15
 """Parameters or dimensions beyond this are a mistake."""
@@ -85,7 +87,7 @@ def _incomplete(card: ModelCard) -> Iterator[_Problem]:
     if lacking:
         hint = " (an empty list says that there was none)" if "training_datasets" in lacking else ""
         yield _Problem("card-incomplete", f"lacks {', '.join(lacking)}{hint}")
-    if card.license.strip().casefold() in UNLICENSED:
+    if card.license.strip().casefold() in UNLICENSED or not any(map(str.isalpha, card.license)):
         yield _Problem("license", f"license: {card.license!r} names no licence; 'proprietary' is one")
     if card.revision.casefold() in UNPINNED and card.parameters != 0:
         yield _Problem("revision-unpinned", f"revision: {card.revision!r} moves; name the weights' commit or hash")

@@ -30,12 +30,14 @@ NEARLY = 0.98
 LONG = 5
 """Candidates a query: lists of one or two agree by chance."""
 DEEP = 100
-"""Candidates of a list that are compared."""
+"""Candidates of a list that are compared in their order."""
+TOP = 10
+"""The first candidates, compared whatever their order: what comes after them can be moved and no number changes."""
 FEW = 20
 """Queries: below, agreement says nothing."""
 
-Digests = Mapping[bytes, bytes]
-"""The digest of each query's list of candidates, by the digest of the query's id."""
+Digests = Mapping[bytes, frozenset[bytes]]
+"""The digests of each query's list, in order and the first of it as a set, by the digest of the query's id."""
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ def _derived(card: ModelCard, base: ModelCard) -> bool:
 
 def _copied(mine: Digests, theirs: Digests) -> bool:
     shared = [query for query in mine if query in theirs]
-    same = sum(mine[query] == theirs[query] for query in shared)
+    same = sum(not mine[query].isdisjoint(theirs[query]) for query in shared)
     return len(shared) >= FEW and same >= NEARLY * len(shared)
 
 
@@ -138,10 +140,16 @@ def _listed(lists: RankedLists) -> Digests:
         return {}
     starts = lists.starts.tolist()
     return {
-        _digest([query]): _digest(lists.candidates[start : min(end, start + DEEP)].to_pylist())
+        _digest([query]): _agreeing(lists.candidates[start : min(end, start + DEEP)].to_pylist())
         for query, start, end in zip(lists.queries.to_pylist(), starts, starts[1:], strict=False)
         if end > start and (lists.scores is None or lists.scores[start] != lists.scores[end - 1])
     }
+
+
+def _agreeing(names: Sequence[str]) -> frozenset[bytes]:
+    """Return what two lists share if one was made of the other; short ones hold the same candidates for any model."""
+    ordered = {_digest(names)}
+    return frozenset(ordered | {_digest(["", *sorted(names[:TOP])])} if len(names) >= 2 * TOP else ordered)
 
 
 def _digest(names: Sequence[str]) -> bytes:

@@ -129,10 +129,13 @@ class _Reader:
             return None
 
     def _rankings(self, beside: Mapping[str, File], file: File, place: str) -> dict[str, Path]:
-        """Return the rankings by pool: one Parquet file ("") or TREC runs."""
-        if RANKINGS in beside:
-            return {"": beside[RANKINGS].path}
+        """Return the rankings by pool: one Parquet file ("") or TREC runs, never both, as one would go unseen."""
         runs = {ending: one.path for ending, one in beside.items() if ending.endswith(".trec")}
+        if RANKINGS in beside:
+            for ending in runs:
+                said = f"a second ranking beside the one in Parquet, which is judged; leave {ending} out"
+                self.notes.add("stray-file", beside[ending].name, said, task=place)
+            return {"": beside[RANKINGS].path}
         if not runs:
             self.notes.add("evidence-missing", file.name, "no ranking (Parquet or TREC run) lies beside it", task=place)
         return {ending.removesuffix(".trec").removeprefix(".") or MAIN_POOL: path for ending, path in runs.items()}

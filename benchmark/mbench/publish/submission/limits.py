@@ -32,4 +32,6 @@ UNPACKED_BYTES = 512 * 2**20
 RATIO = 400
 """Unpacked bytes a stored byte. zstd makes about 100 of text that repeats itself."""
 COLUMNS = 200
+ROW_GROUPS = 1_000
+"""Of one Parquet file; each is read by itself."""
 ID_CHARACTERS = 500
