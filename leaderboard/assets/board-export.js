@@ -13,6 +13,12 @@
   const titleOf = (column) => (column.kind === "fact" ? column.title : column.kind === "mean" ? column.full : `${column.full} ${column.metric}`);
   const points = (value) => (value === null ? "" : (100 * value).toFixed(3).replace(/\.?0+$/, ""));
 
+  // Programs read a count in full where people read "2.84 M", and nothing where people read a dash.
+  function fact(column, row) {
+    const text = column.text(row.model);
+    return column.numeric ? column.sort(row.model) : text === "–" ? null : text;
+  }
+
   function* cells(view) {
     for (const row of view.rows) {
       yield { row, found: view.columns.map((column) => (column.kind === "fact" ? null : board.cell(row, column, view.asked.zero))) };
@@ -30,7 +36,7 @@
     const lines = [["model", "revision", ...view.columns.flatMap(wide)].map(field).join(",")];
     for (const { row, found } of cells(view)) {
       const parts = view.columns.flatMap((column, at) => {
-        if (column.kind === "fact") return [field(row.kind === "model" ? column.text(row.model) : "")];
+        if (column.kind === "fact") return [field(row.kind === "model" ? String(fact(column, row) ?? "") : "")];
         const one = found[at];
         return one ? [points(one.value), points(one.low), points(one.high), one.best === null ? "" : board.range(one)] : ["", "", "", ""];
       });
@@ -52,7 +58,7 @@
     const rows = [...cells(view)].map(({ row, found }) => ({
       model: nameOf(row),
       revision: row.kind === "model" ? row.model.revision : null,
-      facts: row.kind === "model" ? Object.fromEntries(view.columns.filter((one) => one.kind === "fact").map((one) => [one.id, one.text(row.model)])) : {},
+      facts: row.kind === "model" ? Object.fromEntries(view.columns.filter((one) => one.kind === "fact").map((one) => [one.id, fact(one, row)])) : {},
       scores: found.flatMap((one, at) => (one ? [score(view.columns[at], one)] : [])),
     }));
     return JSON.stringify({ view: view.id, columns: view.columns.map((one) => ({ id: one.id, title: titleOf(one) })), rows }, null, 1) + "\n";

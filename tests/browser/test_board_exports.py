@@ -42,6 +42,20 @@ def test_csv_has_the_rows_in_their_order_with_intervals_and_ranks(browser: Any, 
     assert rows[3][two : two + 4] == ["95", "90", "100", ""], "a limited run has no rank"
 
 
+def test_counts_are_exported_in_full_for_programs_and_short_for_people(browser: Any, site: Path) -> None:
+    page = visit(browser, site).open("index.html#view=emoji")
+    rows = list(csv.DictReader(io.StringIO(exported(page, "CSV"))))
+    page.keyboard.press("Escape")
+    told = {row["model"]: row["facts"]["card.parameters"] for row in json.loads(exported(page, "JSON"))["rows"]}
+    page.keyboard.press("Escape")
+    assert {row["model"]: row["Parameters"] for row in rows if row["model"] in ("beta", "delta")} == {
+        "beta": "400000000",
+        "delta": "",
+    }
+    assert told["beta"] == 400_000_000 and told["delta"] is None
+    assert "400 M" in exported(page, "Markdown")
+
+
 def test_csv_has_no_formulas(browser: Any, site: Path) -> None:
     rows = list(csv.reader(io.StringIO(exported(visit(browser, site).open(VIEW), "CSV"))))
     assert rows[-1][rows[0].index("Licence")] == "'=1+1"
