@@ -16,6 +16,8 @@ from tests.publish.submissions import Good
 
 from mbench.core.specs import ModelCard
 from mbench.data.catalog import Catalog
+from mbench.publish.collect import collect, sources
+from mbench.publish.site import build_site
 from mbench.publish.submission import Others
 from mbench.publish.submission.writing import write_card
 
@@ -68,6 +70,21 @@ def test_a_servers_number_is_shown_as_the_servers_and_never_as_recomputed(good: 
     assert [(one.status, one.reason) for one in report.tasks] == [("server", "https://circo.micc.unifi.it")]
     assert report.results[0].result.metrics["map@5"].value == 0.1234
     assert report.results[0].answer is not None
+
+
+def test_the_site_shows_the_servers_answer_and_its_evidence_on_the_models_page(good: Good, tmp_path: Path) -> None:
+    folder = server_submission(tmp_path).parent
+    found = collect(sources([], folder), good.judge)
+    build_site(found, Catalog.read(), tmp_path / "site")
+    page = (tmp_path / "site" / "models" / "far.html").read_text()
+    assert '<span class="mark mark-server">server</span>' in page
+    assert 'href="https://circo.micc.unifi.it"' in page
+    assert "2025-03-02" in page
+    assert "mAP@5: 12.34 mAP@10: 0.1311" in page
+    assert f"submissions/far/results/far/abc123/{SERVER_TASK}.server.json" in page
+    assert "recomputed" not in page
+    task = (tmp_path / "site" / "tasks" / f"{SERVER_TASK}.html").read_text()
+    assert 'class="mark mark-server"' in task
 
 
 EVIDENCE = [

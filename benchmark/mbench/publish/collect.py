@@ -15,6 +15,7 @@ from mbench.core.results import GroupResult, TaskResult
 from mbench.publish.bulk import many_records
 from mbench.publish.plausible import read_plausible
 from mbench.publish.submission import Judge, Report, Trusted, trusted
+from mbench.publish.submission.records import ServerAnswer
 from mbench.publish.text import moment
 from mbench.publish.walking import result_places
 
@@ -33,13 +34,15 @@ class Entry:
     """A result of one model on one task, and the file that it came from as the site names it.
 
     `path` is that file where there is one: the evidence lies beside it. `status` says of a submission's numbers how far
-    they were checked ("recomputed", "server", "not recomputed"); it is empty for plain results.
+    they were checked ("recomputed", "server", "not recomputed"); it is empty for plain results. `answer` is what the
+    benchmark's server said, where the numbers are its.
     """
 
     result: TaskResult
     where: str
     path: Path | None = None
     status: str = ""
+    answer: ServerAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def _accepted(folder: Source, report: Report, sound: Trusted) -> list[Entry]:
     states = {one.place: one.status for one in report.tasks}
     names = [f"{folder.label}/{report.name}/{one.file}" for one in sound.results]
     return [
-        Entry(one.result, name, one.path, states[one.place]) for name, one in zip(names, sound.results, strict=True)
+        Entry(one.result, name, one.path, states[one.place], one.answer)
+        for name, one in zip(names, sound.results, strict=True)
     ]
 
 

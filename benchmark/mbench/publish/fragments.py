@@ -96,7 +96,9 @@ def _linked(address: str, text: str) -> str:
 
 def _marks(marks: Iterable[Mark]) -> str:
     return "".join(
-        f' <span class="mark mark-{safe(one.word)}" title="{safe(one.reason)}">{safe(one.word)}</span>' for one in marks
+        f' <span class="mark mark-{safe(one.word.replace(" ", "-"))}" title="{safe(one.reason)}">'
+        f"{safe(one.word)}</span>"
+        for one in marks
     )
 
 

@@ -11,6 +11,7 @@ from mbench.core.results import Value
 from mbench.core.specs import ModelCard
 from mbench.data.catalog import Group, Task
 from mbench.publish.board import Board, ModelKey, TaskKey, outer_groups
+from mbench.publish.checked import Checks, checks
 from mbench.publish.collect import Entry, Note
 from mbench.publish.columns import Column, fact
 from mbench.publish.howto import run_command
@@ -65,6 +66,7 @@ class ModelView:
     history: Table | None
     earlier: Table | None
     broken: tuple[Note, ...]
+    checks: Checks
     tables: tuple[Table, ...]
 
 
@@ -85,6 +87,7 @@ def model_view(board: Board, model_id: str, columns: Sequence[Column]) -> ModelV
         history=_history(board, revisions) if len(revisions) > 1 else None,
         earlier=_earlier(board, model_id),
         broken=tuple(one for one in board.collection.broken if one.of == model_id),
+        checks=checks(board, [entry for model in revisions for entry in board.of_model(model)]),
         tables=tuple(_scores(board, model) for model in revisions),
     )
 
@@ -205,13 +208,8 @@ def _spread(board: Board, task: TaskKey) -> tuple[float, float, float] | None:
 
 
 def _scores(board: Board, model: ModelKey) -> Table:
-    heads = (
-        Head("Metric"),
-        Head("Score", numeric=True),
-        Head("95% interval", numeric=True),
-        Head("Queries", numeric=True),
-        Head("Run"),
-    )
+    numbers = (Head(title, numeric=True) for title in ("Score", "95% interval", "Queries"))
+    heads = (Head("Metric"), *numbers, Head("Run"))
     rows = [row for entry in board.of_model(model) for row in _task_rows(board, entry)]
     return Table("Task", heads, tuple(rows), f"Revision {model.revision}")
 

@@ -12,12 +12,13 @@ from pydantic import JsonValue
 from mbench.core.results import Value
 from mbench.core.specs import ModelCard, TaskSpec
 from mbench.publish.board import Board, TaskKey
+from mbench.publish.checked import unchecked
 from mbench.publish.collect import Entry
 from mbench.publish.metricwords import metric_words
 from mbench.publish.plots import Figure
 from mbench.publish.plots_task import task_figures
 from mbench.publish.tables import Cell, Head, Name, Row, Table, mark_best, score
-from mbench.publish.text import cited_url, magnitude, minute, percent, plain, whole
+from mbench.publish.text import NONE, cited_url, magnitude, minute, percent, plain, whole
 
 NO_REVISION = ModelCard.model_fields["revision"].default
 YEAR = 3.2e7
@@ -85,7 +86,8 @@ def usual_n(values: Iterable[Value | None]) -> int | None:
 def model_name(board: Board, entry: Entry) -> Name:
     """Return the first cell of a row about the model of `entry`."""
     model = entry.result.model
-    return Name(model.id, revision_text(model.revision), board.model_page(model.id), board.marks(entry))
+    marks = (*unchecked(entry), *board.marks(entry))
+    return Name(model.id, revision_text(model.revision), board.model_page(model.id), marks)
 
 
 def revision_text(revision: str) -> str:
@@ -163,7 +165,7 @@ def _diagnostic(key: str, value: JsonValue) -> Cell:
 def _provenance(board: Board, entries: Sequence[Entry]) -> Table:
     told = {key for entry in entries for key, value in entry.result.run.items() if value not in (None, "", [], {})}
     keys = [*(key for key in RUN_FIRST if key in told), *sorted(told - set(RUN_FIRST))]
-    titles = [*(key.replace("_", " ").capitalize() for key in keys), "Queries", "Candidates", "Task", "File"]
+    titles = [*(key.replace("_", " ").capitalize() for key in keys), "Queries", "Candidates", "Task", "Checked", "File"]
     rows = [Row(model_name(board, entry), tuple(_origin(entry, keys))) for entry in entries]
     return Table("Model", tuple(Head(title) for title in titles), tuple(rows), "How each number came about")
 
@@ -176,6 +178,7 @@ def _origin(entry: Entry, keys: Sequence[str]) -> list[Cell]:
         Cell(whole(counts.queries), skipped),
         Cell(whole(counts.candidates)),
         Cell(f"version {task.version}", task.fingerprint),
+        Cell(entry.status or NONE),
         Cell(entry.where),
     ]
 

@@ -12,6 +12,7 @@ from mbench.data.catalog import Group
 from mbench.publish.aligned import QueryColumns
 from mbench.publish.board import Board, ModelKey, TaskKey, key_of, outer_groups
 from mbench.publish.boarddata import Section, board_data
+from mbench.publish.checked import CHECKS
 from mbench.publish.collect import Note
 from mbench.publish.columns import Column, fact
 from mbench.publish.modelview import ModelView, model_view
@@ -28,14 +29,6 @@ MARKS = (
     Mark("mixed", "The results of the row come from different weights or settings of the model."),
 )
 """What the marks mean, in general; each mark gives the particulars."""
-
-CHECKS = (
-    Mark("recomputed", "A submission's number, computed again from its ranking and the task's judgments."),
-    Mark("server", "Given by the benchmark's own server, whose answer lies beside the submission."),
-    Mark("not recomputed", "A submission's number that could not be computed again: the judgments are not at hand."),
-    Mark("published", "Printed by the authors of a model or benchmark; not measured here, and never ranked."),
-)
-"""How far a number was checked. One without such a mark comes from a run of the site's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """The scores that a benchmark's own server gave, and the file that holds its answer."""
+    """The scores that a benchmark's own server gave, the text of its answer, and the file that holds it."""
 
     server: str
     date: str
     metrics: Mapping[str, float]
+    said: str
     file: str
 
 

@@ -74,7 +74,7 @@ def read_answer(file: File, files: Mapping[str, File], spec: TaskSpec) -> Server
             raise EvidenceError("server-number", f"metrics.{key}: {value} is no fraction")
         if not _answered(value, evidence.answer):
             raise EvidenceError("server-differs", f"metrics.{key}: {value} is not among the numbers of the answer")
-    return ServerAnswer(evidence.server, evidence.date, dict(evidence.metrics), file.name)
+    return ServerAnswer(evidence.server, evidence.date, dict(evidence.metrics), evidence.answer, file.name)
 
 
 def sent_files(
