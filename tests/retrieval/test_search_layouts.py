@@ -1,4 +1,4 @@
-"""However the arguments lie in memory, a search finds the same."""
+"""However the arguments lie in memory, and whatever the program around it has set, a search finds the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.retrieval.brute_force import OTHER, assert_same, brute_force, embeddings, some_sets
@@ -58,3 +59,17 @@ def test_the_layout_of_queries_and_corpus_changes_nothing_and_lets_no_excluded_c
     expected = brute_force(queries, corpus, 9, exclude)
     found = top_k(LAYOUTS[of_queries](queries), LAYOUTS[of_corpus](corpus), 9, exclude=exclude, **options)
     assert_same(found, expected)
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.backends, "fp32_precision"), reason="no setting for each backend before torch 2.9"
+)
+def test_a_precision_that_was_set_for_one_backend_of_torch_does_not_end_the_search():
+    queries, corpus = embeddings("plain", 20, 5000, 64, half=False, seed=9)
+    backend = torch.backends.mkldnn.matmul
+    before, backend.fp32_precision = backend.fp32_precision, "bf16"
+    try:
+        assert_same(top_k(queries, corpus, 5, precision="fp32"), brute_force(queries, corpus, 5))
+        assert backend.fp32_precision == "bf16"
+    finally:
+        backend.fp32_precision = before

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from math import prod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -52,17 +52,41 @@ def plain_torch() -> Iterator[int]:
     """
     import torch
 
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    reduced = torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
+    threads, reduced = torch.get_num_threads(), torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
     torch.set_num_threads(1)
-    torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     try:
-        yield threads
+        with _full_float32():
+            yield threads
     finally:
         torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Multiply float32 as it is, by the setting that the program around us has used; torch refuses a mixture of both.
+
+    One is of torch as a whole, the other, from torch 2.9 on, of each backend.
+    """
+    import torch
+
+    backends: list[Any] = []
+    try:
+        precision = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+    except RuntimeError:
+        backends = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]  # type: ignore[attr-defined]
+    before = [one.fp32_precision for one in backends]
+    for one in backends:
+        one.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for one, was in zip(backends, before, strict=True):
+            one.fp32_precision = was
+        if not backends:
+            torch.set_float32_matmul_precision(precision)
 
 
 def run_all(work: Callable[[T], None], parts: Iterable[T], workers: int) -> None:
