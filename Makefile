@@ -75,10 +75,13 @@ take-submissions: ## put the submissions of another checkout (FROM) in place of 
 	rm -rf "$(FROM)"
 
 bench: $(STAMP) ## measure speed against the alternatives: one JSON line a figure, then the table of docs/benchmarks.md
-	mkdir -p build && rm -f build/bench.jsonl
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	mkdir -p build && rm -f build/bench.jsonl build/bench.failed
 	for part in encode board metrics paired search "mbeir_pool make build/mbeir" "mbeir_pool measure build/mbeir"; do \
-		set -- $$part; name=$$1; shift; $(BIN)/python benchmark/bench/$$name.py "$$@" | tee -a build/bench.jsonl; done
+		set -- $$part; name=$$1; shift; { $(BIN)/python benchmark/bench/$$name.py "$$@" || echo "$$part" >> build/bench.failed; } | \
+		tee -a build/bench.jsonl; done
 	$(BIN)/python benchmark/bench/table.py build/bench.jsonl
+	! test -e build/bench.failed || { echo "Failed, so without all figures:"; cat build/bench.failed; exit 1; }
 
 emoji-data: $(STAMP) ## maintainers: rebuild the emoji data from the pinned packages
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[data]"
