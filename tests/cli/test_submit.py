@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.cli.conftest import Command
 from tests.publish.hostile import result, result_path
 from tests.publish.submissions import Silent
 
+from mbench.core.errors import UserError
 from mbench.core.results import read_result
 from mbench.core.types import LoadOptions
 from mbench.data.catalog import Catalog
+from mbench.publish.submission.writing import amend
 from mbench.run.settings import RunSettings
 from mbench.run.suite import run
 
@@ -110,6 +115,12 @@ def test_flags_fill_in_the_card(mbench: Command) -> None:
     assert card["modalities"] == ["text", "image"] and card["uses_instructions"] is False
 
 
+def test_what_a_card_cannot_begin_without_is_named_by_its_flags(mbench: Command) -> None:
+    done = mbench("submit", "new", "mine", "--license", "MIT")
+    assert done.code == 2 and "needs --modalities, --uses-instructions; --from MODEL" in done.err
+    assert not Path("submissions").exists()
+
+
 def test_a_card_that_is_there_is_never_written_over(mbench: Command) -> None:
     mbench("submit", "new", "random", "--from", "random")
     done = mbench("submit", "new", "random", "--from", "random")
@@ -123,6 +134,32 @@ def test_packing_keeps_what_somebody_wrote_into_the_card(mbench: Command, ran: P
     mbench("submit", "pack", "random", "--results", ran)
     text = path.read_text()
     assert text.startswith("# mine\n") and "revision: 'seed-0'" in text
+
+
+def test_packing_fills_in_what_the_run_knows_and_the_card_leaves_open(mbench: Command, ran: Path) -> None:
+    mbench("submit", "new", "random", "--modalities", "text,image,image+text", "--uses-instructions", "no",
+           "--license", "unknown", "--title", "Mine")  # fmt: skip
+    done = mbench("submit", "pack", "random", "--results", ran)
+    assert "license filled in from the newest result" in done.err and "dimension" in done.err
+    card = yaml.safe_load(Path("submissions/random/card.yaml").read_text())
+    assert card["title"] == "Mine" and card["license"] == "Apache-2.0" and card["dimension"] == 128
+    assert card["training_datasets"] == [] and card["description"]
+    assert mbench("submit", "check", "submissions/random").code == 0
+
+
+@given(value=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=40))
+def test_a_text_that_is_filled_into_a_card_is_read_as_it_was(value: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "card.yaml")
+        path.write_text("# mine\nid: m\ntitle: ''\ndescription:\nnotes: x\n")
+        try:
+            amend(path, {"title": value, "training_datasets": [value]})
+        except UserError:
+            return
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("# mine\n")
+        read = yaml.safe_load(text)
+        assert read == {"id": "m", "title": value, "description": None, "notes": "x", "training_datasets": [value]}
 
 
 def test_packing_without_evidence_leaves_the_result_out(mbench: Command, ran: Path, tmp_path: Path) -> None:

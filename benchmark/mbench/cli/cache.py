@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-Cache = Annotated[Path | None, typer.Option(help="Folder of embeddings [default: $MBENCH_CACHE].")]
+Cache = Annotated[Path | None, typer.Option(help="Folder of embeddings. Default: $MBENCH_CACHE.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[str | None, typer.Option("-m", "--model", help="Only of this model, by id or fingerprint.")]
 

@@ -28,7 +28,7 @@ def compare_command(  # noqa: PLR0913, PLR0917
         typer.Option(help="Metrics to show, comma-separated; all for every one. Default: each task's primary one."),
     ] = None,
     interval: Annotated[Interval, typer.Option(help="Kind of bootstrap interval.")] = Interval.percentile,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets. Default: $MBENCH_DATA.")] = None,
     task_dir: Annotated[list[Path] | None, typer.Option(help="More folders with task files.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of intervals and tests.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all metrics, on standard output.")] = False,

@@ -17,7 +17,7 @@ def export_command(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")],
     name: Annotated[str, typer.Option("--format", help="trec, csv, cirr, circo, mteb, hf or mmeb.")],
     task: Annotated[str | None, typer.Option("-t", "--task", help="The task of a ranking made elsewhere.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets. Default: $MBENCH_DATA.")] = None,
     task_dir: Annotated[list[Path] | None, typer.Option(help="More folders with task files.")] = None,
 ) -> int:
     """Write results in another tool's format; files for test servers are checked as the server would."""

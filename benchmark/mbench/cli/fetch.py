@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mbench.data.download import Fetched, Wishes
 
 TASKS_HELP = "Task ids, group ids or patterns such as 'fashioniq*'; several, or comma-separated."
-ROOT_HELP = "Folder of the data sets [default: $MBENCH_DATA, else data in the user's cache of mbench]."
+ROOT_HELP = "Folder of the data sets. Default: $MBENCH_DATA, else data in the user's cache of mbench."
 
 
 def fetch_command(

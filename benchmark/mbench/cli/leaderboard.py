@@ -36,7 +36,7 @@ def build(
         list[Path] | None, typer.Option("--task-dir", metavar="DIR", help="A folder of more tasks; repeatable.")
     ] = None,
     data_root: Annotated[
-        Path | None, typer.Option("--data-root", metavar="DIR", help="Folder of the data sets [default: $MBENCH_DATA].")
+        Path | None, typer.Option("--data-root", metavar="DIR", help="Folder of the data sets. Default: $MBENCH_DATA.")
     ] = None,
     private_pictures: Annotated[
         bool,

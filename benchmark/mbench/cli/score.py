@@ -15,7 +15,7 @@ def score_command(
     predictions: Annotated[
         Path, typer.Option("--predictions", help="TREC run, CIRR or CIRCO server JSON, or our ranking Parquet.")
     ],
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data sets. Default: $MBENCH_DATA.")] = None,
     task_dir: Annotated[list[Path] | None, typer.Option(help="More folders with task files.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,

@@ -31,13 +31,15 @@ QUESTIONS = (
     ("training_datasets", "Data sets it was trained on (comma-separated; - for none)"),
 )
 """What a complete card needs, and how a terminal asks for it."""
+NEEDED = ("modalities", "uses_instructions", "license")
+"""What no card can begin without; `pack` fills in from a run what else is open."""
 
 app = typer.Typer(no_args_is_help=True, help="Begin, fill and check a submission to the leaderboard.")
 
 NameArgument = Annotated[str, typer.Argument(help="The model's name, as `mbench run -m` takes it.")]
 FolderOption = Annotated[Path, typer.Option("--submissions", metavar="DIR", help="The folder of all submissions.")]
 TaskDirOption = Annotated[list[Path] | None, typer.Option(help="More folders with task files.")]
-DataOption = Annotated[Path | None, typer.Option(help="Folder of the data sets [default: $MBENCH_DATA].")]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of the data sets. Default: $MBENCH_DATA.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output.")]
 
 
@@ -80,9 +82,12 @@ def new(  # noqa: PLR0913, PLR0917
     if card is None and sys.stdin.isatty():
         told |= {key: typer.prompt(question) for key, question in QUESTIONS if told[key] is None}
     values = {key: _value(key, text) for key, text in told.items() if text is not None}
+    asked = [f"--{key.replace('_', '-')}" for key in NEEDED if key not in values] if card is None else []
+    if asked:
+        raise UserError(f"A card needs {', '.join(asked)}; --from MODEL takes those of a model that mbench can load.")
     path = new_submission(submissions, {"id": name} | values, card)
     typer.echo(f"{path}: written. Look it over, then:")
-    typer.echo(f"  mbench run -m {name} -t TASKS -o results && mbench submit pack {name} --results results")
+    typer.echo(f"  mbench run -m {base or name} -t TASKS -o results && mbench submit pack {name} --results results")
     return EXIT_DONE
 
 

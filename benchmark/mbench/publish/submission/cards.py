@@ -69,6 +69,11 @@ def agrees(card: ModelCard, ref: ModelRef) -> str:
     return f"{CARD} leaves out the training data {', '.join(sorted(dropped))} that the run named" if dropped else ""
 
 
+def names_no_licence(text: str) -> bool:
+    """Tell whether the licence of a card is a gap in words or marks."""
+    return text.strip().casefold() in UNLICENSED or not any(map(str.isalpha, text))
+
+
 def _judged(card: ModelCard, file: File, notes: Notes) -> ModelCard | None:
     for key, text in texts(card.model_dump(mode="json")):
         name = key in ("id", "title", "revision", "license")
@@ -87,7 +92,7 @@ def _incomplete(card: ModelCard) -> Iterator[_Problem]:
     if lacking:
         hint = " (an empty list says that there was none)" if "training_datasets" in lacking else ""
         yield _Problem("card-incomplete", f"lacks {', '.join(lacking)}{hint}")
-    if card.license.strip().casefold() in UNLICENSED or not any(map(str.isalpha, card.license)):
+    if names_no_licence(card.license):
         yield _Problem("license", f"license: {card.license!r} names no licence; 'proprietary' is one")
     if card.revision.casefold() in UNPINNED and card.parameters != 0:
         yield _Problem("revision-unpinned", f"revision: {card.revision!r} moves; name the weights' commit or hash")

@@ -18,7 +18,7 @@ from mbench.publish.submission.folder import CARD, RESULTS, File
 from mbench.publish.submission.notes import Notes
 from mbench.publish.submission.parquet import ParquetError
 from mbench.publish.submission.server import evidence_name
-from mbench.publish.submission.writing import pin, write_card
+from mbench.publish.submission.writing import amend, missing, write_card
 from mbench.publish.text import moment
 
 ADVISED_BYTES = 20 * 2**20
@@ -154,8 +154,13 @@ def _card(folder: Path, kept: list[Found], notes: list[str]) -> None:
         notes.append(f"{path}: written from the newest result; look it over.")
         return
     card = read_card(File(CARD, path, path.stat().st_size), Notes())
-    if card is not None and card.revision != newest.revision:
-        pin(path, newest.revision)
+    if card is None:
+        return
+    if told := missing(card, newest.card):
+        amend(path, told)
+        notes.append(f"{path}: {', '.join(told)} filled in from the newest result; look it over.")
+    if card.revision != newest.revision:
+        amend(path, {"revision": newest.revision})
         notes.append(f"{path}: the revision is now {newest.revision}, that of the newest result.")
 
 

@@ -12,9 +12,13 @@ from mbench.core.errors import UserError
 from mbench.core.files import write_text
 from mbench.core.results import safe_name
 from mbench.core.specs import ModelCard
+from mbench.publish.submission.cards import names_no_licence
 from mbench.publish.submission.folder import CARD
 from mbench.publish.submission.words import complaint, name_complaint
 
+FILLED = ("title", "description", "dimension", "parameters", "training_datasets")
+"""What a run tells of a model that a card must have."""
+OPEN = (None, "")
 HEAD = "# The card of this submission; `mbench submit check` says what it lacks.\n"
 
 
@@ -45,12 +49,31 @@ def write_card(path: Path, card: ModelCard) -> None:
     write_text(path, HEAD + text)
 
 
-def pin(path: Path, revision: str) -> None:
-    """Put another revision into a card file, and leave all else as somebody wrote it. Raises OutputError, UserError."""
-    said = complaint(revision, lines=False)
-    if said is not None:
-        raise UserError(f"{revision!r} cannot be a revision: {said.message}.")
-    line = f"revision: '{revision}'"
+def missing(card: ModelCard, ran: ModelCard) -> dict[str, Any]:
+    """Return what a card leaves open, and the card of a run tells."""
+    told = {key: getattr(ran, key) for key in FILLED if getattr(card, key) in OPEN and getattr(ran, key) not in OPEN}
+    if names_no_licence(card.license) and not names_no_licence(ran.license):
+        told["license"] = ran.license
+    return told
+
+
+def amend(path: Path, values: Mapping[str, Any]) -> None:
+    """Put other values into a card file, and leave all else as somebody wrote it. Raises OutputError, UserError."""
     text = path.read_text(encoding="utf-8")
-    changed, found = re.subn(r"(?m)^revision:.*$", line, text)
-    write_text(path, changed if found else f"{text.rstrip()}\n{line}\n")
+    for key, value in values.items():
+        said = complaint(value, lines=key == "description") if isinstance(value, str) else None
+        if said is not None:
+            raise UserError(f"{value!r} cannot be the {key} of a card: {said.message}.")
+        line = _line(key, value)
+        changed, found = re.subn(rf"(?m)^{key}:.*$", line.replace("\\", r"\\"), text)
+        text = changed if found else f"{text.rstrip()}\n{line}\n"
+    write_text(path, text)
+
+
+def _line(key: str, value: object) -> str:
+    """Return a key of a card as YAML; texts are quoted, as some hashes read as numbers."""
+    import yaml
+
+    if isinstance(value, str):
+        return f"{key}: " + yaml.safe_dump(value, default_style="'", allow_unicode=True, width=10**6).rstrip("\n")
+    return str(yaml.safe_dump({key: value}, allow_unicode=True, width=10**6)).rstrip("\n")
