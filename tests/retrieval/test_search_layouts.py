@@ -1,4 +1,4 @@
-"""However the arguments lie in memory, and whatever the program around it has set, a search finds the same."""
+"""Whatever the layout and size of the arguments, and the settings of torch, a search finds the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.retrieval.brute_force import OTHER, assert_same, brute_force, embeddings, some_sets
 
+from mbench.retrieval import search
 from mbench.search import top_k
 
 
@@ -73,3 +74,13 @@ def test_a_precision_that_was_set_for_one_backend_of_torch_does_not_end_the_sear
         assert backend.fp32_precision == "bf16"
     finally:
         backend.fp32_precision = before
+
+
+def test_many_excluded_pairs_are_looked_up_for_some_queries_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    queries, corpus = embeddings("plain", 23, 400, 16, half=False, seed=2)
+    exclude = some_sets(np.random.default_rng(2), 23, 400, 90)
+    monkeypatch.setattr(search, "EXCLUDED", 100)
+    cut = list(search._blocks(23, 10, exclude))
+    assert [row for part in cut for row in range(part.start, part.stop)] == list(range(23))
+    assert all(part.stop - part.start == 1 or exclude.sizes()[part].sum() <= 100 for part in cut)
+    assert_same(top_k(queries, corpus, 9, exclude=exclude, precision="fp32"), brute_force(queries, corpus, 9, exclude))

@@ -11,6 +11,7 @@ So ids, order and scores do not depend on tile size, memory, threads or the prec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 
@@ -31,6 +32,8 @@ from mbench.retrieval.workers import plain_torch, run_all
 
 PAIRS = 1 << 17
 """Pairs that are scored in one go on the plain path."""
+EXCLUDED = 1 << 19
+"""Excluded pairs that are looked up at a time, in about 70 bytes each."""
 SAMPLE = 1024
 """Rows whose mean stands for the corpus."""
 
@@ -113,8 +116,7 @@ class _Search:
         """Scan the corpus once for each block of queries."""
         centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
         tiles = Tiles(self.corpus, centre, device, spare_bytes(device))
-        for start in range(0, len(self.queries), self.plan.block):
-            part = slice(start, min(start + self.plan.block, len(self.queries)))
+        for part in _blocks(len(self.queries), self.plan.block, exclude):
             block = self.queries[part]
             scan = Scan(
                 block,
@@ -148,6 +150,15 @@ class _Search:
         step = max(4096, -(-len(queries) // self.plan.workers))
         run_all(work, [slice(s, s + step) for s in range(0, len(queries), step)], self.plan.workers)
         return scores
+
+
+def _blocks(n_queries: int, size: int, exclude: Sets | None) -> Iterator[slice]:
+    """Yield blocks of at most `size` queries, and fewer where very many pairs are excluded."""
+    for start in range(0, n_queries, size):
+        stop = min(start + size, n_queries)
+        sizes = np.zeros(stop - start, dtype=np.int64) if exclude is None else exclude.sizes()[start:stop]
+        for part in batches(sizes, EXCLUDED):
+            yield slice(start + part.start, start + part.stop)
 
 
 def _excluded(exclude: Sets | None, part: slice, n: int) -> Excluded:
