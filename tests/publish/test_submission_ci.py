@@ -89,10 +89,13 @@ def test_ignored_files_are_seen(repository: Path) -> None:
     assert done.returncode != 0 and "[unexpected-file]" in done.stderr
 
 
-def test_a_removed_submission_is_nothing_to_check(repository: Path) -> None:
+def test_a_removed_submission_is_nothing_to_check_but_is_told(repository: Path) -> None:
     shutil.rmtree(repository / "submissions" / "tiny")
     shutil.rmtree(repository / "submissions" / "random")
-    assert make(repository, "check-submissions", "BASE=HEAD").returncode == 0
+    done = make(repository, "check-submissions", "BASE=HEAD")
+    assert done.returncode == 0
+    assert "Warning: random: the whole submission is removed" in done.stderr
+    assert "No submission was added or changed" not in done.stdout
 
 
 def test_a_commit_that_is_not_there_is_told_in_one_line(repository: Path) -> None:

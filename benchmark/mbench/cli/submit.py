@@ -14,7 +14,6 @@ from mbench.cli import parse
 from mbench.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UserError
 
 if TYPE_CHECKING:
-    from mbench.publish.submission import Judge
     from mbench.publish.submission.records import Finding, Report
 
 SUBMISSIONS = Path("submissions")
@@ -127,31 +126,32 @@ def check(
     from mbench.data.catalog import Catalog
     from mbench.models.catalog import MODELS
     from mbench.publish.submission import Judge
+    from mbench.publish.submission.changed import changes
 
     judge = Judge(Catalog.read(task_dir or []), data_root, known=list(MODELS))
     strays: list[str] = []
+    removed: list[str] = []
     reports: list[Report] = []
     for one in path:
         if base is not None:
-            reports += _changed(one, base, judge, strays)
+            found = changes(one, base)
+            reports += [judge.check(folder) for folder in found.folders]
+            strays += found.strays
+            removed += found.removed
         else:
             reports += judge.check_all(one) if _holds_submissions(one) else [judge.check(one)]
     good = not strays and all(report.good for report in reports)
     if as_json:
-        value = {"good": good, "strays": strays, "submissions": [_as_json(report) for report in reports]}
+        value = {
+            "good": good,
+            "strays": strays,
+            "removed": removed,
+            "submissions": [_as_json(report) for report in reports],
+        }
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
-        _print_all(reports, strays)
+        _print_all(reports, strays, removed)
     return EXIT_DONE if good else EXIT_CHECK_FAILED
-
-
-def _changed(folder: Path, base: str, judge: Judge, strays: list[str]) -> list[Report]:
-    """Check what differs from a commit in the folder of all submissions."""
-    from mbench.publish.submission.changed import changes
-
-    found = changes(folder, base)
-    strays += found.strays
-    return [judge.check(one) for one in found.folders]
 
 
 def _card(name: str) -> Any:
@@ -182,14 +182,16 @@ def _holds_submissions(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and not any((path / name).exists() for name in (CARD, RESULTS))
 
 
-def _print_all(reports: list[Report], strays: list[str]) -> None:
+def _print_all(reports: list[Report], strays: list[str], removed: list[str]) -> None:
     from mbench.publish.text import clean
 
     for report in reports:
         _print(report)
     for name in strays:
         typer.echo(f"Refused: {clean(name)}: belongs to no submission [unexpected-file]", err=True)
-    if not reports and not strays:
+    for name in removed:
+        typer.echo(f"Warning: {clean(name)}: the whole submission is removed", err=True)
+    if not reports and not strays and not removed:
         typer.echo("No submission was added or changed.")
 
 
