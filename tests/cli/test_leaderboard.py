@@ -30,7 +30,7 @@ def test_build_takes_the_folders_that_are_there_and_says_what_it_did(folder: Pat
     assert done.exit_code == 0
     assert "Broken: submissions/b/card.yaml: there is no card" in done.output
     assert "writes one (hides the whole submission)" in done.output
-    assert "leaderboard/site/index.html: 1 results of 1 models on 1 tasks" in done.output
+    assert "leaderboard/site/index.html: 1 result of 1 model on 1 task, " in done.output
     assert (folder / "leaderboard" / "site" / "index.html").is_file()
 
 

@@ -68,3 +68,10 @@ def test_checking_a_submission_loads_nothing_heavy() -> None:
 def evidence(folder: Path) -> dict[str, bytes]:
     """Return the rankings and the scores by query of all results below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mbench", "tasks", "nope"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "Unknown task or group 'nope'" in done.stderr

@@ -18,7 +18,7 @@ from mbench.publish.board import Board
 from mbench.publish.collect import collect, sources
 from mbench.publish.explorer import ExplorerView, explorer_views
 from mbench.publish.explorer_pictures import Pictures
-from mbench.publish.explorer_sample import sample
+from mbench.publish.explorer_sample import sample, telling
 from mbench.publish.openings import Openings
 from mbench.publish.site import build_site
 
@@ -170,3 +170,15 @@ def test_the_sample_has_some_of_every_kind_and_is_the_same_each_time(tmp_path: P
     assert 77 in rows.tolist() and len(set(rows.tolist())) == 10 and (np.diff(rows) > 0).all()
     assert sample(data, ["kind"], 10).tolist() == rows.tolist()
     assert len(sample(data, [], 1000)) == 100
+
+
+def test_half_of_the_sample_shows_how_two_models_differ_in_both_directions(tmp_path: Path) -> None:
+    data = small.loaded(tmp_path, [small.query(f"q{n}", tag_kind=["often"]) for n in range(100)], slices=["kind"])
+    drawn = sample(data, ["kind"], 80)
+    lead = np.zeros(80, dtype=np.int64)
+    lead[10:30], lead[33] = 1, -1
+    rows = telling(data, ["kind"], drawn, lead, 10)
+    assert len(rows) == len(set(rows.tolist())) == 10 and (np.diff(rows) > 0).all()
+    assert drawn[33] in rows and 5 <= np.isin(rows, drawn[lead != 0]).sum() < 10
+    assert telling(data, ["kind"], drawn, lead * 0, 10).tolist() == sample(data, ["kind"], 10).tolist()
+    assert len(telling(data, ["kind"], drawn, lead, 1000)) == 100

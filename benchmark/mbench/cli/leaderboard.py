@@ -75,9 +75,13 @@ def _tell(report: Report) -> None:
     for note in report.left_out:
         typer.echo(_one_line(f"Left out: {note.where}: {note.reason}"), err=True)
     typer.echo(
-        f"{report.folder / 'index.html'}: {report.results} results of {report.models} models on {report.tasks} tasks, "
-        f"{report.pages} pages."
+        f"{report.folder / 'index.html'}: {_count(report.results, 'result')} of {_count(report.models, 'model')} on "
+        f"{_count(report.tasks, 'task')}, {_count(report.pages, 'page')}."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _one_line(text: str) -> str:

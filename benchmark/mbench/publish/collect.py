@@ -79,7 +79,8 @@ def sources(results: Sequence[Path], submissions: Path | None) -> list[Source]:
     named: dict[Path, Source] = {}
     for path in [*results, *([submissions] if submissions else [])]:
         if not path.is_dir():
-            raise UserError(f"{path}: no such folder; name one that `mbench run -o` wrote results to.")
+            wanted = "holds submissions" if path == submissions else "`mbench run -o` wrote results to"
+            raise UserError(f"{path}: no such folder; name one that {wanted}.")
         place = path.resolve()
         same = sum(other.name == place.name for other in named if other != place)
         label = f"{place.name} ({same + 1})" if same else place.name

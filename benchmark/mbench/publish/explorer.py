@@ -18,7 +18,7 @@ from mbench.publish.aligned import ranked
 from mbench.publish.board import Board, TaskKey
 from mbench.publish.collect import Entry
 from mbench.publish.explorer_pictures import Pictures
-from mbench.publish.explorer_sample import sample
+from mbench.publish.explorer_sample import DRAWN, sample, telling
 from mbench.publish.names import model_label
 from mbench.publish.openings import Openings
 from mbench.publish.scripts import SiteFile, script_file
@@ -124,14 +124,14 @@ class _Explorer:
         self.board, self.task, self.data, self.pictures = board, task, data, pictures
         spec = board.spec(task)
         self.slices = spec.slices if spec else []
-        self.rows = sample(data, self.slices)
+        self.rows = sample(data, self.slices, DRAWN)
         self.things: dict[int, Thing] = {}
 
     def view(self, *, private: bool) -> ExplorerView:
         entries = ranked(self.board, self.task)[:MOST_MODELS]
         self.board.evidence.expect(entries, RANKINGS)
         queries = self.data.queries.ids(self.rows)
-        found = [(entry, one) for entry in entries if (one := self._found(entry, queries))]
+        found = self._sampled([(entry, one) for entry in entries if (one := self._found(entry, queries))])
         questions = tuple(self._questions([one for _, one in found[:2]]))
         models = tuple(
             Explored(model_label(self.board, entry.result.model), self.board.model_page(entry.result.model.id))
@@ -162,6 +162,20 @@ class _Explorer:
         if lists is None or not all(query in lists for query in queries):
             return None
         return [self._known(lists[query]) for query in queries]
+
+    def _sampled(self, found: list[tuple[Entry, list[Rows]]]) -> list[tuple[Entry, list[Rows]]]:
+        """Keep the queries that are shown, half of them such that only one of the first two models is right."""
+        right = [self._right_first(one) for _, one in found[:2]]
+        lead = right[0] - right[1] if len(right) > 1 else np.zeros(len(self.rows), dtype=np.int64)
+        drawn, self.rows = self.rows, telling(self.data, self.slices, self.rows, lead)
+        places = np.searchsorted(drawn, self.rows).tolist()
+        return [(entry, [one[place] for place in places]) for entry, one in found]
+
+    def _right_first(self, found: list[Rows]) -> Rows:
+        """Return 1 for each query whose first candidate answers it, else 0."""
+        right = self.data.judgments.labels["relevant"]
+        firsts = zip(self.rows.tolist(), found, strict=True)
+        return np.array([len(one) > 0 and one[0] in right[row] for row, one in firsts], dtype=np.int64)
 
     def _known(self, ids: Sequence[str]) -> Rows:
         from mbench.data.table import lookup
