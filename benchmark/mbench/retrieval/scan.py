@@ -151,7 +151,9 @@ class Scan:
         chosen = self._at(level).select(part)
         products, error = self._products(chosen.queries, tile.vectors, part, candidates), chosen.error(tile)
         most *= products.shape[1]
-        few = survivors(products, chosen.limits(self.pool.low[part], error), most // 2)
+        few = None
+        if (self.pool.low[part] > -np.inf).any():
+            few = survivors(products, chosen.limits(self.pool.low[part], error), most // 2)
         if few is None:
             self._learn(chosen, part, products, error)
             few = survivors(products, chosen.limits(self.pool.low[part], error), most)
