@@ -60,7 +60,22 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
     assert place.stored() == reference.vectors
 
 
-def test_a_read_only_cache_is_refused_before_anything_is_encoded(place: Place, disk: Path) -> None:
+def test_a_read_only_cache_serves_what_it_holds_and_what_is_damaged_in_it_is_encoded_for_this_run(
+    place: Place, reference: Reference, disk: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+    assert place.run().code == 0
+    damaged = shards(place)[0]
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    log = place.output.parent / "encoded.txt"
+    done = place.run("--overwrite", log=str(log))
+    assert done.code == 0 and "Stored embeddings are used; new ones are kept for this run only" in done.printed
+    assert str(damaged) in done.printed and place.result() == reference.result
+    assert 0 < sum(map(int, log.read_text().split())) < reference.vectors
+
+
+def test_a_read_only_cache_that_holds_nothing_is_refused_before_anything_is_encoded(place: Place, disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     log = place.output.parent / "encoded.txt"
     done = place.run(log=str(log))

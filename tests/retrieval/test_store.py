@@ -17,7 +17,7 @@ from mbench.retrieval.held import FileShard, MemoryShard
 from mbench.retrieval.keys import Located
 from mbench.retrieval.shards import Shard, ShardError, write_shard
 from mbench.retrieval.space import SHARE
-from mbench.retrieval.store import Store
+from mbench.retrieval.store import Store, holds_shards
 from mbench.retrieval.upkeep import damages, removals, remove
 
 MODEL = "0123456789abcdef"
@@ -85,6 +85,20 @@ def test_a_file_that_was_cut_short_counts_as_not_stored() -> None:
     last.file.truncate(last.start + 3)
     assert read(one, keys(1, 2))[1] == {0: [1, 1.5]}
     assert read(one, keys(2))[0].tolist() == [-1]
+
+
+def test_a_cache_that_cannot_be_written_serves_and_new_vectors_are_kept_for_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path).add(keys(1, 2), vectors(1, 2))
+    before = sorted(tmp_path.rglob("*.safetensors"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    one = store(tmp_path)
+    one.add(keys(3), vectors(3))
+    assert one.cache is None and sorted(tmp_path.rglob("*.safetensors")) == before
+    where, found = read(one, keys(1, 2, 3, 4))
+    assert sorted(found) == [0, 1, 2] and where[3] < 0
+    assert holds_shards(tmp_path) and not holds_shards(tmp_path / "other")
 
 
 def test_what_another_process_stored_meanwhile_is_found(tmp_path: Path) -> None:

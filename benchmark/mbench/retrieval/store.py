@@ -10,6 +10,7 @@ Several processes may add shards at the same time: their names never collide, an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ MODEL, USED, DAMAGED = "model.json", "used", ".damaged"
 class Store:
     """The stored vectors of one model in one role, for this run only when `cache` is None.
 
+    Of a cache that cannot be written what it holds is used, and new vectors are kept for this run only.
+
     `warn` is told of every shard that had to be set aside; `model` is what `mbench cache ls` shows of the model.
     `memory` bounds the run, in bytes (default: the machine's): what is kept for this run only stays within its share.
     """
@@ -43,8 +46,9 @@ class Store:
         model: Mapping[str, JsonValue] | None = None,
         memory: int | None = None,
     ) -> None:
-        self.cache = cache
         self.folder = None if cache is None else cache / fingerprint / role
+        self.writable = self.folder is not None and _may_write(self.folder)
+        self.cache = cache if self.writable else None
         self._warn, self._model = warn, model
         self._held = Held(Space(memory))
         self._shards: list[Shard | MemoryShard | FileShard] = []
@@ -81,7 +85,7 @@ class Store:
 
     def add(self, keys: Keys, vectors: Vectors) -> None:
         """Keep new vectors [n, d] as one shard. Raises OutputError when there is no room for them."""
-        if self.folder is None:
+        if self.folder is None or not self.writable:
             shard: Shard | MemoryShard | FileShard = self._held.keep(vectors)
         else:
             self._describe(self.folder.parent / MODEL)
@@ -121,3 +125,15 @@ class Store:
         if self.folder is not None:
             with suppress(OSError):
                 (self.folder / USED).touch()
+
+
+def holds_shards(cache: Path) -> bool:
+    """Tell whether embeddings are stored below a cache's folder, of whatever model."""
+    return any(cache.glob(f"*/*/*{ENDING}"))
+
+
+def _may_write(folder: Path) -> bool:
+    """Tell whether files can be made in `folder`, or in what it would be made in."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK)

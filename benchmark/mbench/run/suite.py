@@ -19,6 +19,7 @@ from mbench.core.results import (
 from mbench.core.types import LoadOptions
 from mbench.data.catalog import Catalog, Group, Task
 from mbench.retrieval.encode import Watch
+from mbench.retrieval.store import holds_shards
 from mbench.run.extras import with_extras_of
 from mbench.run.keeping import drop_stale_groups, existing, is_finished
 from mbench.run.model import Loaded, loaded
@@ -68,8 +69,9 @@ def run(
     A failing task is reported and the others go on; a model that cannot be loaded fails all of its tasks. Raises
     OutputError when results cannot be written at all.
     """
-    for folder in filter(None, (settings.output, settings.cache)):
-        require_writable(folder)
+    require_writable(settings.output)
+    if settings.cache is not None:
+        _require_cache(settings.cache, reporter)
     outcomes: list[Outcome] = []
     for name in models:
         try:
@@ -81,6 +83,16 @@ def run(
         mine += [_told(reporter, one) for group in groups if (one := _grouped(model, group, catalog, mine, settings))]
         outcomes += mine
     return outcomes
+
+
+def _require_cache(cache: Path, reporter: Reporter) -> None:
+    """Refuse a cache that can neither be written nor serve; note one that can only serve."""
+    try:
+        require_writable(cache)
+    except OutputError as error:
+        if not holds_shards(cache):
+            raise
+        reporter.note(f"{error} Stored embeddings are used; new ones are kept for this run only.")
 
 
 def _one(model: Loaded, task: Task, settings: RunSettings, reporter: Reporter) -> Outcome:
