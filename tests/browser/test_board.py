@@ -1,31 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from tests.browser.boards import make_board
-from tests.browser.visiting import HOSTILE, Visit, chromium, violations, visit
+from tests.browser.visiting import HOSTILE, Visit, violations, visit
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_board(tmp_path_factory.mktemp("board"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
-
-
-@pytest.fixture
-def one(browser: Any, site: Path) -> Iterator[Visit]:
-    found = visit(browser, site)
-    yield found
-    assert found.complaints == [] and found.strangers() == []
-    found.page.context.close()
 
 
 def names(page: Any) -> list[str]:

@@ -3,13 +3,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.browser.boards import make_board
-from tests.browser.visiting import HOSTILE, chromium, visit
+from tests.browser.visiting import HOSTILE, visit
 
 VIEW = "index.html#view=emoji&sort=one&hide=card.parameters&hide=card.dimension&hide=card.modalities"
 
@@ -17,11 +16,6 @@ VIEW = "index.html#view=emoji&sort=one&hide=card.parameters&hide=card.dimension&
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_board(tmp_path_factory.mktemp("board"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
 
 
 def exported(page: Any, title: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.browser.boards import FAR, ONE, TWO, group, make_board
 from tests.browser.test_board import names, state
-from tests.browser.visiting import chromium, violations, visit
+from tests.browser.visiting import violations, visit
 from tests.publish.sample import card, result, task, write
 
 from mbench.data.catalog import Catalog
@@ -17,11 +16,6 @@ from mbench.publish.collect import collect, sources
 from mbench.publish.site import build_site
 
 THREE = task("three", title="Far three", protocol="p2")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
 
 
 @pytest.fixture(scope="module")

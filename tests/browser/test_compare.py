@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from tests.browser.visiting import HOSTILE, QUERIES, answers, chromium, make_site, visit
+from tests.browser.visiting import HOSTILE, QUERIES, answers, make_site, visit
 from tests.publish.sample import ONE, build, card, catalog, result, write
 
 from mbench.scoring.paired import compare
@@ -15,11 +14,6 @@ from mbench.scoring.paired import compare
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_site(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
 
 
 def chosen(page: Any) -> list[str]:

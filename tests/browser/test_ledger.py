@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.browser.test_board import state
-from tests.browser.visiting import Visit, chromium, violations, visit
+from tests.browser.visiting import Visit, violations, visit
 
 from mbench.core.results import Value
 from mbench.data.catalog import Catalog
@@ -33,19 +32,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     build_site(Collection(), declared, place / "site", None, lines)
     return place / "site"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
-
-
-@pytest.fixture
-def one(browser: Any, site: Path) -> Iterator[Visit]:
-    found = visit(browser, site)
-    yield found
-    assert found.complaints == [] and found.strangers() == []
-    found.page.context.close()
 
 
 def shown(page: Any) -> list[str]:

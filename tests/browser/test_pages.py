@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.browser.visiting import chromium, make_site, violations, visit
+from tests.browser.visiting import make_site, violations, visit
 from tests.publish.sample import ONE, TWO, build, card, catalog, result, write
 
 PAGES = ("figures.html", "compare.html", "explorer.html", "explore/small.html", "models/alpha.html", "tasks/small.html")
@@ -14,11 +13,6 @@ PAGES = ("figures.html", "compare.html", "explorer.html", "explore/small.html", 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_site(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
 
 
 @pytest.mark.parametrize("path", PAGES)

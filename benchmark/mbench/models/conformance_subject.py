@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mbench.core.errors import MbenchError, UserError
-from mbench.core.memory import is_out_of_memory
+from mbench.core.calls import called
+from mbench.core.errors import UserError
 from mbench.core.specs import ModelCard
 from mbench.core.types import Encoder, Floats, Item, LoadOptions, Role
 from mbench.models.device import Dtype, resolve_dtype
@@ -173,14 +173,7 @@ def precision(encoder: Encoder, options: LoadOptions) -> Dtype:
 
 def _called(work: Callable[[], Any]) -> Any:
     """Call an adapter. Raises its MbenchError, MemoryError, and MisbehaviourError for all else that it raises."""
-    try:
-        return work()
-    except (MbenchError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        if is_out_of_memory(error):
-            raise MemoryError(str(error)) from None
-        raise MisbehaviourError(f"raised {type(error).__name__}: {error} ({_place(error)})") from error
+    return called(work, lambda error: MisbehaviourError(f"raised {type(error).__name__}: {error} ({_place(error)})"))
 
 
 def _copies(items: Sequence[Item]) -> list[Item]:

@@ -8,8 +8,8 @@ from typing import TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from mbench.core.errors import EncodingError, MbenchError, ModelError
-from mbench.core.memory import is_out_of_memory
+from mbench.core.calls import called
+from mbench.core.errors import EncodingError, ModelError
 from mbench.core.specs import ModelCard
 from mbench.core.staged import Staged
 from mbench.core.types import Encoder, Item, Role, Vectors
@@ -79,17 +79,13 @@ def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -
 
 
 def _called(work: Callable[[], T], encoder: Encoder, items: Sequence[Item], role: Role) -> T:
-    try:
-        return work()
-    except (MbenchError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        if is_out_of_memory(error):
-            raise MemoryError(str(error)) from None
-        raise ModelError(
+    return called(
+        work,
+        lambda error: ModelError(
             f"Model {encoder.card.id!r} raised {type(error).__name__} while encoding {role} items {items[0].id!r} to "
             f"{items[-1].id!r}: {error}"
-        ) from error
+        ),
+    )
 
 
 def _refuse(bad: npt.NDArray[np.bool_], what: str, name: str, id_of: Callable[[int], str]) -> None:
