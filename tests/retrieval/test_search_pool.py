@@ -11,7 +11,7 @@ from mbench.core.types import Sets
 from mbench.retrieval.exact import batches, listed_pairs
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, first_k
 from mbench.retrieval.path import RUN, Path
-from mbench.retrieval.plan import DEVICE_WORKERS, LARGEST_BLOCK, MEMORY, bearable, make_plan, of_block, of_worker
+from mbench.retrieval.plan import DEVICE_WORKERS, LARGEST_BLOCK, MEMORY, bearable, make_plan, of_block
 from mbench.retrieval.pool import SMALLEST, Found, Pool
 from mbench.retrieval.survivors import BLOCK
 
@@ -81,8 +81,7 @@ def test_batches_hold_every_query_once_and_only_a_giant_exceeds_the_limit():
 def test_plans_stay_within_memory_and_use_what_they_may(memory, dimension, k, workers):
     limit = min(memory or MEMORY, MEMORY)
     plan = make_plan(100_000, 10**7, dimension, k, memory, workers)
-    block = of_block(plan.block, dimension, k)
-    assert block + plan.workers * of_worker(plan.tile, plan.look, dimension, k) <= limit
+    assert plan.bytes(dimension, k) <= limit
     assert plan.block == LARGEST_BLOCK or of_block(2 * plan.block, dimension, k) > limit / 2
     assert plan.workers in range(1, workers + 1)
 

@@ -50,7 +50,7 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
     """Return float64 [m]: the canonical score of each pair. Fastest when `query_rows` is sorted."""
     import torch
 
-    wide = torch.from_numpy(queries.astype(np.float64, order="C")).unbind()
+    wide = torch.from_numpy(queries.astype(np.float64, order="C"))
     raw = np.empty((SPAN, queries.shape[1]), dtype=corpus.dtype)
     single = np.empty(raw.shape, dtype=np.float32) if raw.dtype == np.float16 else raw
     products = np.empty(raw.shape)
@@ -78,12 +78,19 @@ def _spans(query_rows: Rows) -> Iterator[tuple[int, int]]:
 def first_k(pairs: Scored, k: int, ties: TieOrder) -> Scored:
     """Return the first k pairs of each query: sorted by query, then score descending, then tie rank descending."""
     order = np.argsort(-pairs.scores)
-    order = order[np.argsort(pairs.queries[order], kind="stable")]
+    order = order[by_query(pairs.queries[order])]
     same_score, same_query = np.diff(pairs.scores[order]) == 0, np.diff(pairs.queries[order]) == 0
     if (same_score & same_query).any():
         order = np.lexsort((-ties.of(pairs.candidates), -pairs.scores, pairs.queries))
     order = order[place_in_query(pairs.queries[order]) < k]
     return Scored(pairs.queries[order], pairs.candidates[order], pairs.scores[order])
+
+
+def by_query(queries: Rows) -> Rows:
+    """Return the stable order that sorts `queries`. (numpy sorts numbers of two bytes many times as fast.)"""
+    if (queries[1:] >= queries[:-1]).all():
+        return np.arange(len(queries))
+    return np.argsort(queries.astype(np.uint16) if queries.max() < 1 << 16 else queries, kind="stable")
 
 
 def place_in_query(queries: Rows) -> Rows:

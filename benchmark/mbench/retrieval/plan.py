@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mbench.core.errors import UserError
+from mbench.retrieval.filters import BF16, FP32, PRECISIONS, Precision
 from mbench.retrieval.pool import CROWDED, SMALLEST
 from mbench.retrieval.survivors import BLOCK
 from mbench.retrieval.workers import SHARED, UPLOADED
@@ -14,6 +15,7 @@ MEMORY = 192 * 1000**2
 LARGEST_BLOCK = 1024
 SHAPES = (
     (4096, 1 << 21),
+    (4096, 3 << 19),
     (4096, 1 << 20),
     (2048, 1 << 19),
     (1024, 1 << 18),
@@ -26,10 +28,14 @@ ON_DEVICE = (1 << 16, 1 << 26)
 """The same for another device, which has its own memory and wants few and large products."""
 DEVICE_WORKERS = 2
 """Threads that feed a device: one prepares while the other waits for it."""
-ENTRY = 150
-"""Bytes that a pair in the pool takes while the pool is sorted and scored."""
+FOUND = 160
+"""Bytes that a pair takes while it is read from the products,"""
+ENTRY = 110
+"""and while the pool, where it lies, is sorted and scored."""
 OVERHEAD = 3 * 1000**2
 """Bytes that a thread, its memory pools and the matrix library take, whatever the sizes."""
+FIRST = 4
+"""How many times larger than the others the first tile may be."""
 DENSE = 16
 """One in so many candidates may survive before a sharper filter is asked,"""
 MANY = 512
@@ -44,6 +50,26 @@ class Plan:
     tile: int
     look: int
     workers: int
+
+    def width(self, precision: Precision) -> int:
+        """Return how many rows of a format fill a tile."""
+        return max(1, self.tile * BF16.bytes // precision.bytes)
+
+    def looked(self, precision: Precision) -> int:
+        """Return how many products of a format are looked at in one go."""
+        return self.look * FP32.bytes // max(FP32.bytes, precision.bytes)
+
+    def survivors(self, k: int) -> int:
+        """Return how many pairs may survive one look."""
+        widths = [(self.width(one), self.looked(one)) for one in PRECISIONS]
+        return max(min(self.block, look // width) * bearable(k, width) for width, look in widths)
+
+    def bytes(self, dimension: int, k: int) -> int:
+        """Return an upper estimate of what a search takes, with `dimension` numbers a vector."""
+        tile = self.tile * dimension * BF16.bytes
+        tiles = max(FIRST, len(PRECISIONS) * self.workers) * tile
+        worker = OVERHEAD + SHARED * dimension * 12 + self.survivors(k) * FOUND + self.look * 8
+        return of_block(self.block, dimension, k) + tiles + self.workers * worker
 
     @property
     def dense(self) -> int:
@@ -63,20 +89,19 @@ def make_plan(
     block = min(LARGEST_BLOCK, max(n_queries, 1))
     while block > 1 and of_block(block, dimension, k) > limit / 2:
         block //= 2
-    left = limit - of_block(block, dimension, k)
     widest = max(-(-n_candidates // BLOCK), 1) * BLOCK
     for tile, look in SHAPES:
-        plan = Plan(block, min(tile, widest), look, min(workers, left // of_worker(tile, look, dimension, k)))
-        if plan.workers == workers:
+        plan = Plan(block, min(tile, widest), look, workers)
+        if plan.bytes(dimension, k) <= limit:
             return plan
-    while plan.workers < 1 and plan.tile > BLOCK:
-        tile, look = plan.tile // 2 // BLOCK * BLOCK, plan.look // 2
-        plan = Plan(block, tile, look, min(1, left // of_worker(tile, look, dimension, k)))
-    if plan.workers < 1:
-        least = of_block(block, dimension, k) + of_worker(plan.tile, plan.look, dimension, k)
+    while plan.bytes(dimension, k) > limit and plan.workers > 1:
+        plan = replace(plan, workers=plan.workers - 1)
+    while plan.bytes(dimension, k) > limit and plan.tile > BLOCK:
+        plan = replace(plan, tile=plan.tile // 2 // BLOCK * BLOCK, look=plan.look // 2)
+    if plan.bytes(dimension, k) > limit:
         raise UserError(
             f"{limit:,} bytes are too few to search {dimension} dimensions for the best {k}: "
-            f"about {least:,} are needed. Allow more memory or ask for a smaller k."
+            f"about {plan.bytes(dimension, k):,} are needed. Allow more memory or ask for a smaller k."
         )
     return plan
 
@@ -90,7 +115,7 @@ def _device_plan(n_queries: int, n_candidates: int, dimension: int, k: int, limi
     tile = min(tile, max(-(-n_candidates // BLOCK), 1) * BLOCK)
     block = min(LARGEST_BLOCK, max(n_queries, 1))
     while block:
-        of_thread = OVERHEAD + UPLOADED * dimension * 4 + block * bearable(k, tile) * ENTRY
+        of_thread = OVERHEAD + UPLOADED * dimension * 4 + block * bearable(k, tile) * FOUND
         for threads in range(workers, 0, -1):
             if of_block(block, dimension, k) + threads * of_thread <= limit:
                 return Plan(block, tile, look, threads)
@@ -106,9 +131,3 @@ def bearable(k: int, width: int) -> int:
 def of_block(block: int, dimension: int, k: int) -> int:
     """Return an upper estimate of the bytes that a block of queries takes, with its pool."""
     return OVERHEAD + block * dimension * (8 + 8 + 8 + 4 + 2) + (CROWDED + 1) * max(k * block, SMALLEST) * ENTRY
-
-
-def of_worker(tile: int, look: int, dimension: int, k: int) -> int:
-    """Return an upper estimate of the bytes that a thread takes."""
-    found = look * bearable(k, tile) // tile * ENTRY
-    return OVERHEAD + SHARED * dimension * 12 + tile * dimension * 2 * 4 + found + look * 10

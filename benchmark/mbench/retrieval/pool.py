@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from mbench.core.types import Floats, Rows
-from mbench.retrieval.pairs import Scored, TieOrder, first_k
+from mbench.retrieval.pairs import Scored, TieOrder, by_query, first_k
 
 SMALLEST = 4096
 """Fewer new entries than this are not worth settling."""
@@ -60,7 +60,7 @@ class Pool:
         self.low = np.full(n_queries, -np.inf)
         self._k, self._ties, self._scorer = k, ties, scorer
         self._result = max(k * n_queries, SMALLEST)
-        self._size, self._full = 0, self._result
+        self._size, self._full = 0, CROWDED * self._result
         nothing = np.zeros(0, dtype=np.int64)
         self._parts = [Found(nothing, nothing, np.zeros(0), np.zeros(0))]
         self._lock = threading.Lock()
@@ -98,7 +98,7 @@ class Pool:
 
     def _drop(self, found: Found) -> Found:
         """Raise `low` to the k-th largest lower bounds and drop what lies below; the rest is sorted by query."""
-        order = np.argsort(found.queries.astype(np.uint16), kind="stable")
+        order = by_query(found.queries)
         lower = found.lower[order]
         stops = np.cumsum(np.bincount(found.queries, minlength=len(self.low))).tolist()
         for query, (start, stop) in enumerate(pairwise([0, *stops])):

@@ -4,21 +4,27 @@ A tile is multiplied with all queries in the cheapest format. Where too many can
 limit is first raised from the tile itself (the k-th best of a tile is a lower bound too), and what is still too much
 goes to the next, sharper format. What the sharpest leaves is scored exactly by the pool. A tile of copies of a few
 vectors is not filtered: the few are scored, and of each group only the k that win ties are pooled.
+
+What a sample of the corpus proves about the k-th best score is far below what it tells: `guess` is where that score
+probably is, and what lies below it is dropped as well. At the end k candidates of a query must reach its guess, for
+then nothing below it mattered. The few queries that were guessed too high are searched once more, without a guess.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.copies import groups_of_copies, winners
+from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import Filter, Precision
 from mbench.retrieval.pairs import Scored, TieOrder
-from mbench.retrieval.path import Path
-from mbench.retrieval.plan import Plan, bearable
+from mbench.retrieval.path import RUN, Path
+from mbench.retrieval.plan import FIRST, Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
 from mbench.retrieval.tiles import Tile, Tiles
@@ -28,33 +34,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLED = 128
-"""Candidates, times k, that make the first tile,"""
-FIRST = 4
-"""and how many times larger than the others it may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Excluded:
-    """Pairs that must not be ranked, sorted by candidate; `most` is the largest number that a query has."""
-
-    queries: Rows
-    candidates: Rows
-    most: int
-
-    def within(self, part: slice, candidates: Rows) -> tuple[Rows, Rows]:
-        """Return the pairs among the queries of `part` and the sorted `candidates`, as positions in both."""
-        if not len(self.candidates):
-            return self.queries, self.candidates
-        low, high = np.searchsorted(self.candidates, [candidates[0], candidates[-1] + 1])
-        queries, excluded = self.queries[low:high], self.candidates[low:high]
-        columns = np.searchsorted(candidates, excluded)
-        mine = (queries >= part.start) & (queries < part.stop) & (candidates[columns] == excluded)
-        return queries[mine] - part.start, columns[mine]
+"""Candidates, times k, that make the first tile."""
 
 
 def parts(whole: slice, size: int) -> list[slice]:
-    """Cut `whole` into slices of at most `size`, or 1 where that is 0."""
-    return [slice(a, min(a + max(size, 1), whole.stop)) for a in range(whole.start, whole.stop, max(size, 1))]
+    """Cut `whole` into slices of about the same size and at most `size`, or 1 where that is 0."""
+    n = whole.stop - whole.start
+    even = -(-n // max(-(-n // max(size, 1)), 1))
+    return [slice(a, min(a + even, whole.stop)) for a in range(whole.start, whole.stop, max(even, 1))]
+
+
+def guess_rank(expected: float) -> int:
+    """Return a rank that the k-th best is hardly ever above, in a sample that should hold `expected` of the k best.
+
+    Their number is about Poisson distributed: four deviations more, and four for small numbers. Counting only the best
+    of each run of neighbours keeps this true of a corpus that is grouped.
+    """
+    return ceil(expected + 4 * sqrt(expected) + 4)
 
 
 @dataclass
@@ -69,19 +65,22 @@ class Scan:
     levels: tuple[Precision, ...]
     plan: Plan
     scorer: Scorer
+    guessing: bool = True
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
     room: Room = field(init=False)
+    guess: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
+        self.guess = np.full(len(self.queries), -np.inf)
         self.room = Room(self.plan.workers, self.tiles.device)
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
         width = self._width(0)
         path = Path(len(self.tiles.corpus), min(max(SAMPLED * self.k, width), FIRST * width))
-        self._first(path.sample())
+        self._first(path.sample(), guess_rank(self.k * path.sampled / path.n) if self.guessing else 0)
         run_all(
             lambda tile: self._filter(
                 0, self._everyone, np.concatenate([np.arange(piece.start, piece.stop) for piece in tile])
@@ -89,21 +88,41 @@ class Scan:
             path.tiles(width),
             self.plan.workers,
         )
-        return self.pool.finish()
+        best = self.pool.finish()
+        missed = np.flatnonzero(self.pool.low < self.guess)
+        return best if not len(missed) else self._again(best, missed)
+
+    def _again(self, best: Scored, missed: Rows) -> Scored:
+        """Replace what was found for the queries `missed`, whose guess was too high, by what they have without one."""
+        scan = replace(
+            self,
+            queries=self.queries[missed],
+            excluded=self.excluded.of(missed),
+            scorer=lambda queries, candidates: self.scorer(missed[queries], candidates),
+            guessing=False,
+        )
+        found, right = scan.run(), ~np.isin(best.queries, missed)
+        queries = np.concatenate([best.queries[right], missed[found.queries]])
+        order = np.argsort(queries, kind="stable")
+        candidates = np.concatenate([best.candidates[right], found.candidates])
+        return Scored(queries[order], candidates[order], np.concatenate([best.scores[right], found.scores])[order])
 
     @property
     def _everyone(self) -> slice:
         return slice(0, len(self.queries))
 
-    def _first(self, candidates: Rows) -> None:
-        """Look at candidates from all over the corpus, each thread for other queries: all later limits build on it."""
+    def _first(self, candidates: Rows, rank: int) -> None:
+        """Look at candidates from all over the corpus, each thread for other queries: all later limits build on it.
+
+        The guess is the score of rank `rank` among them; 0 to make none.
+        """
         tile = self.tiles.load(candidates, self._at(0), Room(device=self.tiles.device))
         if np.isinf(tile.norm):
             self._filter(1, self._everyone, candidates)
             return
 
         def look(part: slice) -> None:
-            for dense in self._look(0, part, candidates, tile):
+            for dense in self._look(0, part, candidates, tile, rank):
                 self._sharper(0, dense, candidates)
 
         run_all(look, parts(self._everyone, -(-len(self.queries) // self.plan.workers)), self.plan.workers)
@@ -116,7 +135,7 @@ class Scan:
 
     def _width(self, level: int) -> int:
         """Return how many rows of the corpus fill a tile."""
-        return max(1, self.plan.tile * 2 // self.levels[level].bytes)
+        return self.plan.width(self.levels[level])
 
     def _filter(self, level: int, part: slice, candidates: Rows) -> None:
         """Pool the survivors among `candidates` of the queries in `part`."""
@@ -130,11 +149,11 @@ class Scan:
             for dense in self._look(level, part, some, tile):
                 self._sharper(level, dense, some)
 
-    def _look(self, level: int, part: slice, candidates: Rows, tile: Tile) -> list[slice]:
+    def _look(self, level: int, part: slice, candidates: Rows, tile: Tile, rank: int = 0) -> list[slice]:
         """Multiply and pool what survives, some queries at a time; return the queries of which too much does."""
         dense: list[slice] = []
-        for queries in parts(part, self.plan.look // len(candidates)):
-            found = self._found(level, queries, candidates, tile, bearable(self.k, len(candidates)))
+        for queries in parts(part, self.plan.looked(self.levels[level]) // len(candidates)):
+            found = self._found(level, queries, candidates, tile, bearable(self.k, len(candidates)), rank)
             if found is not None:
                 self.pool.add(found)
             elif dense and dense[-1].stop == queries.start:
@@ -143,7 +162,7 @@ class Scan:
                 dense.append(queries)
         return dense
 
-    def _found(self, level: int, part: slice, candidates: Rows, tile: Tile, most: int) -> Found | None:
+    def _found(self, level: int, part: slice, candidates: Rows, tile: Tile, most: int, rank: int = 0) -> Found | None:
         """Return the survivors, None if more than `most` a query; limits are raised from the products where that pays.
 
         How many survive is only known after looking, so a first look gives up early.
@@ -152,11 +171,11 @@ class Scan:
         products, error = self._products(chosen.queries, tile.vectors, part, candidates), chosen.error(tile)
         most *= products.shape[1]
         few = None
-        if (self.pool.low[part] > -np.inf).any():
-            few = survivors(products, chosen.limits(self.pool.low[part], error), most // 2)
+        if (self._low(part) > -np.inf).any():
+            few = survivors(products, chosen.limits(self._low(part), error), most // 2)
         if few is None:
-            self._learn(chosen, part, products, error)
-            few = survivors(products, chosen.limits(self.pool.low[part], error), most)
+            self._learn(chosen, part, products, error, rank)
+            few = survivors(products, chosen.limits(self._low(part), error), most)
         if few is None:
             return None
         lower, upper = chosen.bounds(few.values, error, few.queries)
@@ -173,11 +192,18 @@ class Scan:
             products[torch.from_numpy(columns), torch.from_numpy(rows)] = -torch.inf
         return products
 
-    def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats) -> None:
-        """Raise the limits to the k-th best of these products."""
+    def _low(self, part: slice) -> Floats:
+        """Return the scores below which candidates of the queries in `part` are dropped."""
+        return np.maximum(self.pool.low[part], self.guess[part])
+
+    def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats, rank: int) -> None:
+        """Raise the limits to the k-th best of these products, and the guess to the best of a run of rank `rank`."""
+        every = np.arange(products.shape[1])
         if len(products) >= self.k:
-            best = kth_largest(products, self.k)
-            self.pool.raise_low(part, chosen.bounds(best, error, np.arange(len(best)))[0])
+            self.pool.raise_low(part, chosen.bounds(kth_largest(products, self.k), error, every)[0])
+        if rank and len(products) % RUN == 0 and len(products) >= 2 * rank * RUN:
+            best = kth_largest(products.view(-1, RUN, products.shape[1]).amax(1), rank)
+            self.guess[part] = chosen.bounds(best, error, every)[0]
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
         """Where most candidates are copies of a few vectors, score those few exactly; else go to the next format."""

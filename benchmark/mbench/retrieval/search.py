@@ -19,12 +19,13 @@ import numpy as np
 
 from mbench.core.errors import EncodingError, UnknownNameError, UserError
 from mbench.core.types import Rankings, Rows, Sets, Vectors
-from mbench.retrieval.exact import batches, listed_pairs, pair_keys, score_all
+from mbench.retrieval.exact import batches, listed_pairs, score_all
+from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import PRECISIONS, Precision
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, place_in_query
 from mbench.retrieval.plan import Plan, make_plan
 from mbench.retrieval.probe import fastest_precision
-from mbench.retrieval.scan import Excluded, Scan
+from mbench.retrieval.scan import Scan
 from mbench.retrieval.small import Small, fits
 from mbench.retrieval.tiles import Tiles, device_memory, spare_bytes
 from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
@@ -123,7 +124,7 @@ class _Search:
                 tiles,
                 self.k,
                 self.ties,
-                _excluded(exclude, part, len(self.corpus)),
+                Excluded.among(exclude, part, len(self.corpus)),
                 levels,
                 self.plan,
                 partial(self._score, block),
@@ -159,14 +160,6 @@ def _blocks(n_queries: int, size: int, exclude: Sets | None) -> Iterator[slice]:
         sizes = np.zeros(stop - start, dtype=np.int64) if exclude is None else exclude.sizes()[start:stop]
         for part in batches(sizes, EXCLUDED):
             yield slice(start + part.start, start + part.stop)
-
-
-def _excluded(exclude: Sets | None, part: slice, n: int) -> Excluded:
-    """Return the distinct excluded pairs of the queries in `part`, sorted by candidate."""
-    keys = np.zeros(0, dtype=np.int64) if exclude is None else pair_keys(exclude, part, n)
-    queries, candidates = np.divmod(keys, n)
-    order = np.argsort(candidates, kind="stable")
-    return Excluded(queries[order], candidates[order], int(np.bincount(queries).max(initial=0)))
 
 
 def _levels(precision: str, device: str) -> tuple[Precision, ...]:
