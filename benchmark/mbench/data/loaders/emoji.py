@@ -5,6 +5,7 @@ The columns are described in tasks/emoji/data/README.md. Scenes of four pictures
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,8 @@ CONTENTS = {"text": TEXT, "tiles": LIST, "modality": TEXT}
 QUERIES = {"id": TEXT, "relevant": LIST}
 OPTIONAL = {"text": TEXT, "instruction": TEXT, "tiles": LIST, "target": LIST, "exclude": LIST, "gallery": LIST}
 OPTIONAL |= {"subset": LIST, "group": TEXT, "paraphrases": LIST, "opposite": TEXT}
+PART = 256
+"""Pictures that are read at a time."""
 MODALITIES = {"text": (True, False), "image": (False, True), "image,text": (True, True)}
 
 
@@ -66,17 +69,31 @@ def read_pictures(path: Path) -> TileImages:
 @lru_cache(maxsize=1)
 def _pictures(path: Path, size: int, modified: int) -> TileImages:
     """Kept for the next task of the family; size and time of change are there for the cache alone."""
-    table = read_columns(path, PICTURES, {}, free="")
-    sides = pc.unique(table["size"]).to_pylist()
-    if len(sides) != 1 or not isinstance(sides[0], int) or sides[0] < 1:
-        raise DataError(f"{path}: all pictures must have one size of at least 1 pixel; found {listed(sides)}.")
-    lengths = pc.unique(pc.binary_length(table["pixels"])).to_pylist()
-    if lengths != [sides[0] ** 2 * 3]:
-        raise DataError(f"{path}: {sides[0]} x {sides[0]} RGB pixels are {sides[0] ** 2 * 3} bytes; found {lengths}.")
-    names = table["id"].to_pylist()
-    if len(set(names)) != len(names) or any(SEPARATOR in name or not name for name in names):
+    names: list[str] = []
+    sides: dict[int, None] = {}
+    pixels: list[bytes] = []
+    for part in _parts(path, PICTURES):
+        names += part["id"].to_pylist()
+        sides |= dict.fromkeys(part["size"].to_pylist())
+        pixels += part["pixels"].to_pylist()
+    side = next(iter(sides), 0)
+    if len(sides) != 1 or not isinstance(side, int) or side < 1:
+        raise DataError(f"{path}: all pictures must have one size of at least 1 pixel; found {listed(list(sides))}.")
+    lengths = list(dict.fromkeys(len(one or b"") for one in pixels))
+    if lengths != [side**2 * 3]:
+        raise DataError(f"{path}: {side} x {side} RGB pixels are {side**2 * 3} bytes; found [{listed(lengths)}].")
+    if len(set(names)) != len(names) or any(not name or SEPARATOR in name for name in names):
         raise DataError(f"{path}: picture ids must be unique, not empty and without {SEPARATOR!r}.")
-    return TileImages(dict(zip(names, table["pixels"].to_pylist(), strict=True)), sides[0])
+    return TileImages(dict(zip(names, pixels, strict=True)), side)
+
+
+def _parts(path: Path, required: dict[str, Any]) -> Iterator[pa.Table]:
+    """Read a Parquet file as `read_columns`, some rows at a time: the memory of one part serves the next."""
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(PART, use_threads=False):
+            yield _columns(pa.Table.from_batches([batch]), path, required, {}, free="")
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
 
 
 def read_columns(path: Path, required: dict[str, Any], optional: dict[str, Any], free: str) -> pa.Table:
@@ -89,7 +106,15 @@ def read_columns(path: Path, required: dict[str, Any], optional: dict[str, Any],
         # read_table would import pyarrow.dataset and pandas; threads do not share the one heavy column, and must start.
         table = pq.ParquetFile(path).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+        raise _unreadable(path, error) from None
+    return _columns(table, path, required, optional, free)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}")
+
+
+def _columns(table: pa.Table, path: Path, required: dict[str, Any], optional: dict[str, Any], free: str) -> pa.Table:
     expected = required | {name: kind for name, kind in optional.items() if name in table.column_names}
     for name in required:
         if name not in table.column_names:
