@@ -194,7 +194,8 @@ class Scan:
 
     def _low(self, part: slice) -> Floats:
         """Return the scores below which candidates of the queries in `part` are dropped."""
-        return np.maximum(self.pool.low[part], self.guess[part])
+        low: Floats = np.maximum(self.pool.low[part], self.guess[part])
+        return low
 
     def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats, rank: int) -> None:
         """Raise the limits to the k-th best of these products, and the guess to the best of a run of rank `rank`."""
