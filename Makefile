@@ -77,7 +77,7 @@ take-submissions: ## put the submissions of another checkout (FROM) in place of 
 bench: $(STAMP) ## measure speed against the alternatives: one JSON line a figure, then the table of docs/benchmarks.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	mkdir -p build && rm -f build/bench.jsonl build/bench.failed
-	for part in encode board metrics paired search "mbeir_pool make build/mbeir" "mbeir_pool measure build/mbeir"; do \
+	for part in encode board metrics paired search warm "mbeir_pool make build/mbeir" "mbeir_pool measure build/mbeir"; do \
 		set -- $$part; name=$$1; shift; { $(BIN)/python benchmark/bench/$$name.py "$$@" || echo "$$part" >> build/bench.failed; } | \
 		tee -a build/bench.jsonl; done
 	$(BIN)/python benchmark/bench/table.py build/bench.jsonl

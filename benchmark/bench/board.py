@@ -143,13 +143,13 @@ def visits(page: Any) -> float:
     for _ in range(TRIALS):
         page.reload()
         page.wait_for_function("document.querySelector('#board tbody tr')")
-        times.append(page.evaluate(f"(async () => {{ {DRAWN} return performance.now(); }})()"))
+        times.append(float(page.evaluate(f"(async () => {{ {DRAWN} return performance.now(); }})()")))
     return statistics.median(times)
 
 
 def sorting(page: Any, name: str) -> float:
     """Return the milliseconds of a sort, layout and paint included; the median of some."""
-    return statistics.median(page.evaluate(SORT, name) for _ in range(TRIALS))
+    return statistics.median(float(page.evaluate(SORT, name)) for _ in range(TRIALS))
 
 
 def tell(what: str, value: float, unit: str) -> None:
@@ -164,9 +164,9 @@ def main(arguments: list[str]) -> None:
         make(folder, *sizes) if arguments[0] == "make" else measure(folder)
         return
     for n_models, n_tasks in ((100, 60), (500, 100)):
-        with tempfile.TemporaryDirectory() as folder:
-            make(Path(folder), n_models, n_tasks)
-            measure(Path(folder))
+        with tempfile.TemporaryDirectory() as made:
+            make(Path(made), n_models, n_tasks)
+            measure(Path(made))
 
 
 if __name__ == "__main__":
