@@ -16,7 +16,7 @@ from mbench.retrieval import survivors as looking
 from mbench.retrieval.filters import BF16, FP32, PRECISIONS, Filter
 from mbench.retrieval.probe import _keeps_its_bound, fastest_precision
 from mbench.retrieval.survivors import kth_largest, survivors
-from mbench.retrieval.tiles import load_tile
+from mbench.retrieval.tiles import Tiles, load_tile
 from mbench.retrieval.vectors import centre_of, spread
 from mbench.retrieval.workers import Room
 
@@ -167,3 +167,20 @@ def test_rows_in_place_that_hold_nan_or_are_huge_are_not_multiplied():
     corpus[25, 2] = np.nan
     with pytest.raises(EncodingError, match="Row 25 of the corpus"):
         load_tile(corpus, np.arange(10, 30), FP32, None, "cpu", Room())
+
+
+@pytest.mark.parametrize("precision", PRECISIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("largest", [1.0, 1e30])
+def test_the_next_block_of_queries_finds_tiles_measured_and_the_same(precision, largest, monkeypatch):
+    queries, corpus = embeddings("plain", 3, 200, 16, half=False, seed=8)
+    corpus[50] *= largest
+    tiles, chosen, rows = Tiles(corpus, None, "cpu"), Filter.of(queries, precision, None, "cpu"), np.arange(200)
+    first = tiles.load(rows, chosen, Room())
+    monkeypatch.setattr(torch.linalg, "vector_norm", None)
+    monkeypatch.setattr(torch.Tensor, "norm", None)
+    again = tiles.load(rows, chosen, Room())
+    assert torch.equal(first.vectors, again.vectors)
+    assert (first.norm, first.residual) == (again.norm, again.residual)
+    assert np.isinf(first.norm) == (largest > 1 and precision.name != "fp64")
+    with pytest.raises(TypeError):
+        tiles.load(rows[1:], chosen, Room())

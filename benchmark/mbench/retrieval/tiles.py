@@ -36,22 +36,33 @@ class Tile:
     residual: float
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of a tile once it was loaded: `norm` and `residual` of a Tile."""
+
+    norm: float
+    residual: float
+
+
 @dataclass
 class Tiles:
-    """The tiles of one search. `spare` bytes of the device hold those that were loaded for the next queries."""
+    """The tiles of one search, measured once. `spare` bytes of the device hold those that were loaded."""
 
     corpus: Corpus
     centre: Vectors | None
     device: str
     spare: int = 0
     kept: dict[tuple[str, int, int, int], Tile] = field(default_factory=dict)
+    measured: dict[tuple[str, int, int, int], Measured] = field(default_factory=dict)
 
     def load(self, rows: Rows, chosen: Filter, room: Room) -> Tile:
         """Return ascending `rows` in a filter's format. Raises EncodingError where a value is NaN or infinite."""
         key = (chosen.precision.name, int(rows[0]), int(rows[-1]), len(rows))
         if key in self.kept:
             return self.kept[key]
-        tile = load_tile(self.corpus, rows, chosen.precision, chosen.centre, self.device, room)
+        known = self.measured.get(key)
+        tile = load_tile(self.corpus, rows, chosen.precision, chosen.centre, self.device, room, known)
+        self.measured[key] = Measured(tile.norm, tile.residual)
         if tile.vectors.nbytes <= self.spare:
             self.spare -= tile.vectors.nbytes
             self.kept[key] = tile = Tile(tile.vectors.clone(), tile.norm, tile.residual)
@@ -79,19 +90,27 @@ def device_memory(device: str) -> Iterator[None]:
 
 
 def load_tile(
-    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
+    corpus: Corpus,
+    rows: Rows,
+    precision: Precision,
+    centre: Vectors | None,
+    device: str,
+    room: Room,
+    known: Measured | None = None,
 ) -> Tile:
     """Convert ascending `rows` of the corpus, in the memory of `room`, or use them where they are.
 
-    Raises EncodingError where a value is NaN or infinite.
+    They are measured, unless that is `known`. Raises EncodingError where a value is NaN or infinite.
     """
     here = _in_place(corpus, rows) if precision is FP32 and centre is None else None
     if here is None:
-        vectors, norm, residual = _converted(corpus, rows, precision, centre, device, room)
+        vectors, norm, residual = _converted(corpus, rows, precision, centre, device, room, known is None)
     else:
         vectors = here.to(device)
-        norm, residual = float(vectors.norm(dim=1).amax()), 0.0
+        norm, residual = (float(vectors.norm(dim=1).amax()) if known is None else 0.0), 0.0
     forget(corpus)
+    if known is not None:
+        return Tile(vectors, known.norm, known.residual)
     if not norm < LARGEST_NORM:
         require_finite(corpus, rows, "corpus")
         if precision is not FP64:
@@ -114,9 +133,9 @@ def _in_place(corpus: Corpus, rows: Rows) -> Tensor | None:
 
 
 def _converted(
-    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room
+    corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, device: str, room: Room, measure: bool
 ) -> tuple[Tensor, float, float]:
-    """Return `rows` less the centre in a filter's format, the largest norm and the largest residual.
+    """Return `rows` less the centre in a filter's format, the largest norm and the largest residual (0 not to measure).
 
     They are read as they are stored; all that is computed is computed on the device.
     """
@@ -140,6 +159,8 @@ def _converted(
             exact.sub_(middle)
         if exact is not rounded:
             rounded.copy_(exact)
+        if not measure:
+            continue
         torch.linalg.vector_norm(exact, dim=1, out=norms)
         if precision is BF16:
             torch.linalg.vector_norm(back.copy_(rounded).sub_(exact), dim=1, out=residuals)
