@@ -202,8 +202,9 @@ class Scan:
         every = np.arange(products.shape[1])
         if len(products) >= self.k:
             self.pool.raise_low(part, chosen.bounds(kth_largest(products, self.k), error, every)[0])
-        if rank and len(products) % RUN == 0 and len(products) >= 2 * rank * RUN:
-            best = kth_largest(products.view(-1, RUN, products.shape[1]).amax(1), rank)
+        runs = len(products) // RUN
+        if 0 < 2 * rank <= runs:
+            best = kth_largest(products[: runs * RUN].view(runs, RUN, -1).amax(1), rank)
             self.guess[part] = chosen.bounds(best, error, every)[0]
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
