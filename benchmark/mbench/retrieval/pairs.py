@@ -50,7 +50,8 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
     """Return float64 [m]: the canonical score of each pair. Fastest when `query_rows` is sorted."""
     import torch
 
-    wide = torch.from_numpy(queries.astype(np.float64, order="C"))
+    least, most = int(query_rows.min(initial=len(queries))), int(query_rows.max(initial=-1))
+    wide = torch.from_numpy(queries[least : most + 1].astype(np.float64, order="C"))
     raw = np.empty((SPAN, queries.shape[1]), dtype=corpus.dtype)
     single = np.empty(raw.shape, dtype=np.float32) if raw.dtype == np.float16 else raw
     products = np.empty(raw.shape)
@@ -60,7 +61,7 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
         read_rows(corpus, candidate_rows[first:last], raw[:size])
         if single is not raw:
             torch.from_numpy(single[:size]).copy_(torch.from_numpy(raw[:size]))
-        torch.from_numpy(products[:size]).copy_(torch.from_numpy(single[:size])).mul_(wide[query_rows[first]])
+        torch.from_numpy(products[:size]).copy_(torch.from_numpy(single[:size])).mul_(wide[query_rows[first] - least])
         np.add.reduce(products[:size], axis=1, out=scores[first:last])
         if last // SCATTERED > first // SCATTERED:
             forget(corpus)

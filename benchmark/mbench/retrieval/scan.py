@@ -93,11 +93,16 @@ class Scan:
         return best if not len(missed) else self._again(best, missed)
 
     def _again(self, best: Scored, missed: Rows) -> Scored:
-        """Replace what was found for the queries `missed`, whose guess was too high, by what they have without one."""
+        """Replace what was found for the queries `missed`, whose guess was too high, by what they have without one.
+
+        Freed memory is not all given back to the system: the second scan takes less than its share, beside the first's.
+        """
+        self.filters.clear()
         scan = replace(
             self,
             queries=self.queries[missed],
             excluded=self.excluded.of(missed),
+            plan=replace(self.plan, look=self.plan.look // 2),
             scorer=lambda queries, candidates: self.scorer(missed[queries], candidates),
             guessing=False,
         )
@@ -116,16 +121,22 @@ class Scan:
 
         The guess is the score of rank `rank` among them; 0 to make none.
         """
+        dense = self._first_look(candidates, rank)
+        run_all(lambda part: self._sharper(0, part, candidates), dense, self.plan.workers)
+
+    def _first_look(self, candidates: Rows, rank: int) -> list[slice]:
+        """Return the queries of which too much survives; the large tile is let go before sharper ones are loaded."""
         tile = self.tiles.load(candidates, self._at(0), Room(device=self.tiles.device))
+        dense: list[slice] = []
+        shares = parts(self._everyone, -(-len(self.queries) // self.plan.workers))
         if np.isinf(tile.norm):
-            self._filter(1, self._everyone, candidates)
-            return
+            return shares
 
         def look(part: slice) -> None:
-            for dense in self._look(0, part, candidates, tile, rank):
-                self._sharper(0, dense, candidates)
+            dense.extend(self._look(0, part, candidates, tile, rank))
 
-        run_all(look, parts(self._everyone, -(-len(self.queries) // self.plan.workers)), self.plan.workers)
+        run_all(look, shares, self.plan.workers)
+        return dense
 
     def _at(self, level: int) -> Filter:
         """Return the filter of a level; the sharp ones are seldom needed."""

@@ -144,7 +144,8 @@ def _converted(
     dtype = torch.float64 if precision is FP64 else torch.float32
     vectors = room.take(f"tile in {precision.name}", (len(rows), corpus.shape[1]), precision.dtype, device)
     raw = room.take("raw", (room.rows, corpus.shape[1]), torch.float16 if corpus.dtype == np.float16 else torch.float32)
-    wide, back = room.take(f"wide for {precision.name}", (2, *raw.shape), dtype, device)
+    # Only bfloat16 is computed elsewhere than in the tile itself.
+    wide, back = room.take("wide", (2, room.rows if precision is BF16 else 0, corpus.shape[1]), torch.float32, device)
     largest = torch.zeros((2, len(rows)), dtype=dtype, device=device)
     middle = None if centre is None else torch.from_numpy(centre).to(device)
     pieces = zip(*(torch.split(one, room.rows) for one in (vectors, *largest)), strict=True)
@@ -154,7 +155,7 @@ def _converted(
         stored = rounded if raw.dtype == rounded.dtype and raw.device == rounded.device else raw
         read_ascending(corpus, rows[start : start + room.rows], stored.numpy())
         there = stored.to(device)
-        exact = there if there.dtype == dtype else wide.copy_(there)
+        exact = there if there.dtype == dtype else (wide if precision is BF16 else rounded).copy_(there)
         if middle is not None:
             exact.sub_(middle)
         if exact is not rounded:
