@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 
@@ -38,6 +39,15 @@ class Path:
         """Return the ascending rows of all runs."""
         place = np.arange(self.sampled)
         return place // RUN * self.period + place % RUN
+
+    def guess_rank(self, k: int) -> int:
+        """Return a rank in the sample that the k-th best of all rows is hardly ever above.
+
+        How many of the k best are sampled is about Poisson distributed: four deviations more than expected, and four
+        for small numbers. Counting only the best of each run keeps this true of a corpus that is grouped.
+        """
+        expected = k * self.sampled / self.n
+        return ceil(expected + 4 * sqrt(expected) + 4)
 
     def tiles(self, width: int) -> Iterator[list[range]]:
         """Yield the rows between the runs, about `width` at a time: a piece of one gap, or several whole gaps.

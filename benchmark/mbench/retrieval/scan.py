@@ -13,7 +13,6 @@ then nothing below it mattered. The few queries that were guessed too high are s
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ from mbench.retrieval.plan import FIRST, Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.survivors import kth_largest, survivors
 from mbench.retrieval.tiles import Tile, Tiles
-from mbench.retrieval.workers import Room, run_all
+from mbench.retrieval.workers import Room, give_back, run_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,15 +41,6 @@ def parts(whole: slice, size: int) -> list[slice]:
     n = whole.stop - whole.start
     even = -(-n // max(-(-n // max(size, 1)), 1))
     return [slice(a, min(a + even, whole.stop)) for a in range(whole.start, whole.stop, max(even, 1))]
-
-
-def guess_rank(expected: float) -> int:
-    """Return a rank that the k-th best is hardly ever above, in a sample that should hold `expected` of the k best.
-
-    Their number is about Poisson distributed: four deviations more, and four for small numbers. Counting only the best
-    of each run of neighbours keeps this true of a corpus that is grouped.
-    """
-    return ceil(expected + 4 * sqrt(expected) + 4)
 
 
 @dataclass
@@ -80,7 +70,7 @@ class Scan:
         """Return the first k pairs of each query."""
         width = self._width(0)
         path = Path(len(self.tiles.corpus), min(max(SAMPLED * self.k, width), FIRST * width))
-        self._first(path.sample(), guess_rank(self.k * path.sampled / path.n) if self.guessing else 0)
+        self._first(path.sample(), path.guess_rank(self.k) if self.guessing else 0)
         run_all(
             lambda tile: self._filter(
                 0, self._everyone, np.concatenate([np.arange(piece.start, piece.stop) for piece in tile])
@@ -95,9 +85,10 @@ class Scan:
     def _again(self, best: Scored, missed: Rows) -> Scored:
         """Replace what was found for the queries `missed`, whose guess was too high, by what they have without one.
 
-        Freed memory is not all given back to the system: the second scan takes less than its share, beside the first's.
+        Some memory of the first scan is still held, so the second takes less than its share.
         """
         self.filters.clear()
+        give_back()
         scan = replace(
             self,
             queries=self.queries[missed],
@@ -106,7 +97,9 @@ class Scan:
             scorer=lambda queries, candidates: self.scorer(missed[queries], candidates),
             guessing=False,
         )
+        scan.room = self.room
         found, right = scan.run(), ~np.isin(best.queries, missed)
+        give_back()
         queries = np.concatenate([best.queries[right], missed[found.queries]])
         order = np.argsort(queries, kind="stable")
         candidates = np.concatenate([best.candidates[right], found.candidates])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -42,6 +44,14 @@ class Room(threading.local):
         if kept is None or kept.dtype != dtype or kept.numel() < prod(shape):
             self._kept[name] = kept = torch.empty(prod(shape), dtype=dtype, device=device)
         return kept[: prod(shape)].view(shape)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system: the C library of Linux holds it for each thread, also for ended ones."""
+    if os.name == "posix":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 @contextmanager
