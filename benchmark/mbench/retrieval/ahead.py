@@ -1,11 +1,17 @@
-"""Batches that are decoded and prepared by other threads while the model works on the one before."""
+"""Batches that are decoded and prepared by other threads, while the model works on the one before or in turn with it.
+
+A model on a GPU leaves cores idle, and these prepare beside it. One that keeps all cores busy is only held up by other
+threads (those of a parallel sum wait for the slowest of them): then all cores prepare some batches, and then it works.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mbench.core.errors import ModelError
@@ -17,6 +23,8 @@ from mbench.retrieval.checks import prepare_checked
 
 MOST_AHEAD = 8
 """Batches that may be in memory, prepared or in the making, beside the one that the model has."""
+IDLE = 4
+"""Batches are prepared beside a model that leaves one in so many cores idle."""
 SHARE = 4
 """Pictures of batches that wait may take one part in so many of the memory that is left when the first one is there."""
 
@@ -35,29 +43,63 @@ class Batch:
         return sum(one.width * one.height * len(one.getbands()) for one in pictures)
 
 
+@dataclass
+class Work:
+    """How many of `cores` the model keeps busy: processor time in the time of batches beside which nothing is done."""
+
+    cores: int
+    wall: float = 0.0
+    processor: float = 0.0
+    batches: int = 0
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Measure one batch. The first does not count: libraries prepare themselves on one core."""
+        wall, processor = time.perf_counter(), time.process_time()
+        yield
+        self.batches += 1
+        if self.batches > 1:
+            self.wall += time.perf_counter() - wall
+            self.processor += time.process_time() - processor
+
+    def idle(self) -> int:
+        """Return how many cores may prepare beside the model; 0 where that is none, or not known yet."""
+        left = self.cores - self.processor / self.wall if self.wall else 0.0
+        return max(1, round(left)) if left >= self.cores / IDLE else 0
+
+
 def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: Role, tally: Tally) -> Iterator[Batch]:
     """Yield the rows `first[todo]` of `table` in batches of `tally.batch_size`, in their order.
 
-    One batch is made ahead, and one more each time that the model had to wait for one, as long as there are cores for
-    it and memory for their pictures: the first batch has the largest. One core is left to the thread that drives the
-    model: threads beyond the cores slow a model on the CPU down. Raises ImageError, ModelError when memory runs out for
-    the pictures of one batch, and what preparing raises.
+    Some are prepared at the same time, and then the model works on them alone, until it is known to leave cores idle.
+    From then on one batch is made ahead, and one more each time that the model had to wait for one, as long as there
+    are such cores, and memory for their pictures: the first batch has the largest. Raises ImageError, ModelError when
+    memory runs out for the pictures of one batch, and what preparing raises.
     """
-    threads = min(MOST_AHEAD, max(1, _cores() - 1))
+    work, beside = Work(_cores()), 0
+    threads = min(MOST_AHEAD, work.cores)
     waiting: deque[Future[Batch]] = deque()
-    done, ahead, most = 0, 1, 0
+    done, wanted, most = 0, 2, 0
     with ThreadPoolExecutor(threads, thread_name_prefix="mbench-ahead") as pool:
         try:
             while done < len(todo) or waiting:
-                while done < len(todo) and len(waiting) < ahead + 1:
+                while done < len(todo) and len(waiting) < wanted:
                     places = todo[done : done + tally.batch_size]
                     waiting.append(pool.submit(_made, encoder, table, first, places, role))
                     done += len(places)
                 late = not waiting[0].done()
+                if not beside:
+                    wait(waiting)
                 batch = waiting.popleft().result()
                 most = most or min(threads, _affordable(batch))
-                yield batch
-                ahead = min(most, ahead + late)
+                if beside:
+                    yield batch
+                    wanted = min(min(most, beside) + 1, wanted + late)
+                    continue
+                with work.measured():
+                    yield batch
+                beside = work.idle()
+                wanted = 2 if beside else 0 if waiting else most
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
