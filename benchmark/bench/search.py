@@ -67,7 +67,7 @@ AVX2 = {
 def main() -> None:
     """Measure every figure and print it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
