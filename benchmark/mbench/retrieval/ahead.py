@@ -80,28 +80,35 @@ def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: R
     threads = min(MOST_AHEAD, work.cores)
     waiting: deque[Future[Batch]] = deque()
     done, wanted, most = 0, 2, 0
-    with ThreadPoolExecutor(threads, thread_name_prefix="mbench-ahead") as pool:
-        try:
-            while done < len(todo) or waiting:
-                while done < len(todo) and len(waiting) < wanted:
-                    places = todo[done : done + tally.batch_size]
-                    waiting.append(pool.submit(_made, encoder, table, first, places, role))
-                    done += len(places)
-                late = not waiting[0].done()
-                if not beside:
-                    wait(waiting)
-                batch = waiting.popleft().result()
-                most = most or min(threads, _affordable(batch))
-                if beside:
-                    yield batch
-                    wanted = min(min(most, beside) + 1, wanted + late)
-                    continue
-                with work.measured():
-                    yield batch
-                beside = work.idle()
-                wanted = 2 if beside else 0 if waiting else most
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    pool = _threads(threads)
+    try:
+        while done < len(todo) or waiting:
+            while done < len(todo) and len(waiting) < wanted:
+                places = todo[done : done + tally.batch_size]
+                waiting.append(pool.submit(_made, encoder, table, first, places, role))
+                done += len(places)
+            late = not waiting[0].done()
+            if not beside:
+                wait(waiting)
+            batch = waiting.popleft().result()
+            most = most or min(threads, _affordable(batch))
+            if beside:
+                yield batch
+                wanted = min(min(most, beside) + 1, wanted + late)
+                continue
+            with work.measured():
+                yield batch
+            beside = work.idle()
+            wanted = 2 if beside else 0 if waiting else most
+            if beside:
+                pool.shutdown()
+                pool = _threads(min(threads, beside))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="mbench-ahead")
 
 
 def _made(encoder: Encoder, table: ItemTable, first: Rows, places: Rows, role: Role) -> Batch:
