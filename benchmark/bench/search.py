@@ -89,7 +89,7 @@ def measure(case: Case, options: argparse.Namespace, folder: Path) -> None:
     """Time all searches of a case in turn and print a line for each alternative."""
     queries = np.concatenate(list(unit_vectors(case.queries, seed=1)))
     corpus = made_corpus(case, folder)
-    precision = "fp32" if case.name.startswith("fp32") else fastest_precision("cpu").name
+    precision = "fp32" if case.name.startswith("fp32") else fastest_precision("cpu")
     searches: dict[str, Search] = {"ours": partial(ours, queries, corpus, options.k, options.threads, precision)}
     for name in case.alternatives:
         if name != "faiss" or find_spec("faiss"):

@@ -110,14 +110,18 @@ def test_memory_that_cannot_do_is_refused_with_what_could():
 @pytest.mark.parametrize("n", [1, 127, 128, 129, 1000, 4096, 99_999])
 @pytest.mark.parametrize("wanted", [1, 128, 300, 5000])
 @pytest.mark.parametrize("width", [16, 250, 704, 4096])
-def test_every_row_is_visited_once_and_the_first_come_from_all_over(n, wanted, width):
-    path = Path(n, wanted)
-    first = path.sample()
+@pytest.mark.parametrize(("rounds", "together"), [(1, 1), (3, 4)])
+def test_every_row_is_visited_once_and_the_first_come_from_all_over(n, wanted, width, rounds, together):
+    path = Path(n, wanted, rounds, together)
+    samples = path.samples()
+    first = np.sort(np.concatenate(samples))
     tiles = list(path.tiles(width))
     assert all(len(tile) == 1 or sum(map(len, tile)) <= width for tile in tiles)
     assert max((sum(map(len, tile)) for tile in tiles), default=0) <= -(-width // BLOCK) * BLOCK
     rest = [np.concatenate([np.array(piece) for piece in tile]) for tile in tiles]
     assert sorted(np.concatenate([first, *rest]).tolist()) == list(range(n))
-    assert all((np.diff(part) > 0).all() for part in [first, *rest])
-    assert len(first) < wanted + RUN
+    assert all((np.diff(part) > 0).all() for part in [*samples, *rest])
+    assert len(first) < wanted + RUN * together
+    assert len(samples) == rounds
+    assert max(map(len, samples)) - min(map(len, samples)) <= RUN * together
     assert np.diff(first, prepend=-1, append=n).max() <= path.period

@@ -1,4 +1,4 @@
-"""The order in which a scan visits the corpus: a sample from all over it first, then the rest, piece by piece."""
+"""The order in which a scan visits the corpus: samples from all over it first, then the rest, piece by piece."""
 
 from __future__ import annotations
 
@@ -19,44 +19,54 @@ RUN = 128
 class Path:
     """The order in which the `n` rows are visited: first `sampled`, in runs from all over the corpus, then the rest.
 
-    The limits that a sample teaches are good for a corpus in any order, sorted or grouped by source.
+    The limits that a sample teaches are good for a corpus in any order, sorted or grouped by source. Each of several
+    `rounds` has a sample of its own. `together` is how many runs are sampled in one place.
     """
 
     n: int
     wanted: int
+    rounds: int = 1
+    together: int = 1
+
+    @property
+    def stretch(self) -> int:
+        """Return the length of what is sampled in one place."""
+        return RUN * self.together
 
     @property
     def period(self) -> int:
-        """Return the distance between the starts of two runs."""
-        return RUN * max(1, -(-self.n // self.wanted))
+        """Return the distance between the starts of two stretches."""
+        return self.stretch * max(1, -(-self.n // self.wanted))
 
     @property
     def sampled(self) -> int:
-        """Return how many rows are in runs."""
-        return self.n // self.period * RUN + min(self.n % self.period, RUN)
+        """Return how many rows are in stretches."""
+        return self.n // self.period * self.stretch + min(self.n % self.period, self.stretch)
 
-    def sample(self) -> Rows:
-        """Return the ascending rows of all runs."""
-        place = np.arange(self.sampled)
-        return place // RUN * self.period + place % RUN
+    def samples(self) -> list[Rows]:
+        """Return the ascending rows of each sample."""
+        stretch, place = np.divmod(np.arange(self.sampled), self.stretch)
+        rows = stretch * self.period + place
+        return [rows[stretch % self.rounds == nth] for nth in range(self.rounds)]
 
-    def guess_rank(self, k: int) -> int:
-        """Return a rank in the sample that the k-th best of all rows is hardly ever above.
+    def guess_rank(self, k: int, seen: int) -> int:
+        """Return a rank among `seen` rows of samples that the k-th best of all rows is hardly ever above.
 
         How many of the k best are sampled is about Poisson distributed: four deviations more than expected, and four
         for small numbers. Counting only the best of each run keeps this true of a corpus that is grouped.
         """
-        expected = k * self.sampled / self.n
+        expected = k * seen / self.n
         return ceil(expected + 4 * sqrt(expected) + 4)
 
     def tiles(self, width: int) -> Iterator[list[range]]:
-        """Yield the rows between the runs, about `width` at a time: a piece of one gap, or several whole gaps.
+        """Yield the rows between the stretches, about `width` at a time: one gap, a piece of it, or several whole gaps.
 
-        A piece is contiguous, so it is read in order, or in place.
+        A gap and its pieces are contiguous, so they are read in order, or in place.
         """
-        gap = self.period - RUN
-        gaps = [range(start + RUN, min(start + self.period, self.n)) for start in range(0, self.n - RUN, self.period)]
-        if gap > width:
+        gap = self.period - self.stretch
+        starts = range(self.stretch, self.n, self.period)
+        gaps = [range(start, min(start + gap, self.n)) for start in starts if gap]
+        if 2 * gap > width:
             pieces = -(-gap // width)
             size = -(-gap // (pieces * BLOCK)) * BLOCK
             yield from ([one[start : start + size]] for one in gaps for start in range(0, len(one), size))

@@ -78,6 +78,20 @@ class Pool:
             if self._size > self._full:
                 self._settle()
 
+    def best_of_runs(self, length: int, rank: int) -> Floats:
+        """Return [n_q] the lower bound of this rank among the best of each run of `length` rows; -inf if fewer."""
+        with self._lock:
+            found = self._drop(self._taken())
+            self._parts, self._size = [found], len(found.queries)
+        if not len(found.queries):
+            return np.full(len(self.low), -np.inf)
+        n_runs = int(found.candidates.max()) // length + 1
+        runs = found.queries * n_runs + found.candidates // length
+        order = np.argsort(runs, kind="stable")
+        starts = np.flatnonzero(np.diff(runs[order], prepend=-1))
+        best = np.maximum.reduceat(found.lower[order], starts)
+        return nth_largest(best, runs[order[starts]] // n_runs, len(self.low), rank)
+
     def finish(self) -> Scored:
         """Return the first k pairs of each query by canonical score and tie rank; the pool is then done with."""
         with self._lock:
@@ -99,12 +113,8 @@ class Pool:
     def _drop(self, found: Found) -> Found:
         """Raise `low` to the k-th largest lower bounds and drop what lies below; the rest is sorted by query."""
         order = by_query(found.queries)
-        lower = found.lower[order]
-        stops = np.cumsum(np.bincount(found.queries, minlength=len(self.low))).tolist()
-        for query, (start, stop) in enumerate(pairwise([0, *stops])):
-            if stop - start >= self._k:
-                lower[start:stop].partition(stop - start - self._k)
-                self.low[query] = max(self.low[query], lower[stop - self._k])
+        best = nth_largest(found.lower[order], found.queries[order], len(self.low), self._k)
+        np.maximum(self.low, best, out=self.low)
         alive = found.upper >= self.low[found.queries]
         return found.take(order[alive[order]])
 
@@ -120,3 +130,14 @@ class Pool:
         scores = found.lower.copy()
         scores[open_] = self._scorer(found.queries[open_], found.candidates[open_])
         return first_k(Scored(found.queries, found.candidates, scores), self._k, self._ties)
+
+
+def nth_largest(values: Floats, queries: Rows, n_queries: int, nth: int) -> Floats:
+    """Return [n_queries] the nth largest value of each query, by which they are sorted; -inf where there are fewer."""
+    values, found = values.copy(), np.full(n_queries, -np.inf)
+    stops = np.cumsum(np.bincount(queries, minlength=n_queries)).tolist()
+    for query, (start, stop) in enumerate(pairwise([0, *stops])):
+        if stop - start >= nth:
+            values[start:stop].partition(stop - start - nth)
+            found[query] = values[stop - nth]
+    return found

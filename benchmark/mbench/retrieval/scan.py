@@ -12,28 +12,33 @@ then nothing below it mattered. The few queries that were guessed too high are s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbench.core.types import Floats, Rows, Vectors
+from mbench.core.types import Rows, Vectors
 from mbench.retrieval.copies import groups_of_copies, winners
 from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import Filter, Precision
+from mbench.retrieval.int8 import LEAST
+from mbench.retrieval.looking import Look, Looking
 from mbench.retrieval.pairs import Scored, TieOrder
-from mbench.retrieval.path import RUN, Path
+from mbench.retrieval.path import Path
 from mbench.retrieval.plan import FIRST, Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
-from mbench.retrieval.survivors import kth_largest, survivors
+from mbench.retrieval.rounded import Rounded, RoundedQueries, RoundedTile
 from mbench.retrieval.tiles import Tile, Tiles
 from mbench.retrieval.workers import Room, give_back, run_all
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 SAMPLED = 128
 """Candidates, times k, that make the first tile."""
+ROUNDS = 3
+"""First tiles that the samples for int8 make, at least,"""
+SAMPLED_SHARE = 4
+"""and of a large corpus one part in so many;"""
+TOGETHER = 4
+"""so many runs in one place, and what lies between is long enough to be used where it is."""
 
 
 def parts(whole: slice, size: int) -> list[slice]:
@@ -45,7 +50,10 @@ def parts(whole: slice, size: int) -> list[slice]:
 
 @dataclass
 class Scan:
-    """One block of queries against the corpus. `levels` are the formats to try, from cheap to sharp."""
+    """One block of queries against the corpus. `levels` are the formats to try, from cheap to sharp.
+
+    With `coarse`, a look in int8 comes before that in float32.
+    """
 
     queries: Vectors
     tiles: Tiles
@@ -56,31 +64,50 @@ class Scan:
     plan: Plan
     scorer: Scorer
     guessing: bool = True
+    coarse: bool = False
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
     room: Room = field(init=False)
-    guess: Floats = field(init=False)
+    looking: Looking = field(init=False)
+    rounded: RoundedQueries | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
-        self.guess = np.full(len(self.queries), -np.inf)
         self.room = Room(self.plan.workers, self.tiles.device)
+        self.looking = Looking(self.pool, self.k, self.excluded, self.room, np.full(len(self.queries), -np.inf))
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
-        width = self._width(0)
-        path = Path(len(self.tiles.corpus), min(max(SAMPLED * self.k, width), FIRST * width))
-        self._first(path.sample(), path.guess_rank(self.k) if self.guessing else 0)
-        run_all(
-            lambda tile: self._filter(
-                0, self._everyone, np.concatenate([np.arange(piece.start, piece.stop) for piece in tile])
-            ),
-            path.tiles(width),
-            self.plan.workers,
-        )
+        path = self._path()
+        first, *others = path.samples()
+        seen, width = len(first), self._width(0)
+        if self.coarse and len(self.queries) >= LEAST:
+            self.rounded = RoundedQueries.of(self._at(0))
+        self._first(first, path.guess_rank(self.k, seen) if self.guessing else 0)
+        for nth, sample in enumerate(others, 1):
+            if nth > 1 and nth & (nth - 1) == 0:
+                self.looking.raise_guess(path.guess_rank(self.k, seen))
+            self._all(sample[start : start + width] for start in range(0, len(sample), width))
+            seen += len(sample)
+        if others:
+            self.looking.raise_guess(path.guess_rank(self.k, seen))
+        self._all(np.concatenate([np.arange(gap.start, gap.stop) for gap in tile]) for tile in path.tiles(width))
         best = self.pool.finish()
-        missed = np.flatnonzero(self.pool.low < self.guess)
+        missed = np.flatnonzero(self.pool.low < self.looking.guess)
         return best if not len(missed) else self._again(best, missed)
+
+    def _path(self) -> Path:
+        """Return the order of the rows. Int8 leaves much while the guess is low, which is made again and again."""
+        n, width = len(self.tiles.corpus), self._width(0)
+        first = FIRST * width
+        if self.coarse:
+            wanted = max(ROUNDS * first, n // SAMPLED_SHARE)
+            return Path(n, wanted, min(wanted, n) // first or 1, TOGETHER)
+        return Path(n, min(max(SAMPLED * self.k, width), first))
+
+    def _all(self, tiles: Iterable[Rows]) -> None:
+        """Filter all tiles for all queries."""
+        run_all(lambda tile: self._filter(0, self._everyone, tile), tiles, self.plan.workers)
 
     def _again(self, best: Scored, missed: Rows) -> Scored:
         """Replace what was found for the queries `missed`, whose guess was too high, by what they have without one.
@@ -96,8 +123,9 @@ class Scan:
             plan=replace(self.plan, look=self.plan.look // 2),
             scorer=lambda queries, candidates: self.scorer(missed[queries], candidates),
             guessing=False,
+            coarse=False,
         )
-        scan.room = self.room
+        scan.room = scan.looking.room = self.room
         found, right = scan.run(), ~np.isin(best.queries, missed)
         give_back()
         queries = np.concatenate([best.queries[right], missed[found.queries]])
@@ -143,10 +171,10 @@ class Scan:
 
     def _filter(self, level: int, part: slice, candidates: Rows) -> None:
         """Pool the survivors among `candidates` of the queries in `part`."""
-        chosen, width = self._at(level), self._width(level)
+        width = self._width(level)
         for left in range(0, len(candidates), width):
             some = candidates[left : left + width]
-            tile = self.tiles.load(some, chosen, self.room)
+            tile = self.tiles.load(some, self._at(level), self.room)
             if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
@@ -156,8 +184,11 @@ class Scan:
     def _look(self, level: int, part: slice, candidates: Rows, tile: Tile, rank: int = 0) -> list[slice]:
         """Multiply and pool what survives, some queries at a time; return the queries of which too much does."""
         dense: list[slice] = []
+        most = bearable(self.k, len(candidates))
+        rounded = None if rank else self._rounded(level, tile)
         for queries in parts(part, self.plan.looked(self.levels[level]) // len(candidates)):
-            found = self._found(level, queries, candidates, tile, bearable(self.k, len(candidates)), rank)
+            chosen, both = self._at(level).select(queries), rounded and rounded.select(queries)
+            found = self.looking.found(Look(queries, candidates, tile, chosen, both, rank), most)
             if found is not None:
                 self.pool.add(found)
             elif dense and dense[-1].stop == queries.start:
@@ -166,50 +197,11 @@ class Scan:
                 dense.append(queries)
         return dense
 
-    def _found(self, level: int, part: slice, candidates: Rows, tile: Tile, most: int, rank: int = 0) -> Found | None:
-        """Return the survivors, None if more than `most` a query; limits are raised from the products where that pays.
-
-        How many survive is only known after looking, so a first look gives up early.
-        """
-        chosen = self._at(level).select(part)
-        products, error = self._products(chosen.queries, tile.vectors, part, candidates), chosen.error(tile)
-        most *= products.shape[1]
-        few = None
-        if (self._low(part) > -np.inf).any():
-            few = survivors(products, chosen.limits(self._low(part), error), most // 2)
-        if few is None:
-            self._learn(chosen, part, products, error, rank)
-            few = survivors(products, chosen.limits(self._low(part), error), most)
-        if few is None:
+    def _rounded(self, level: int, tile: Tile) -> Rounded | None:
+        """Return all queries and a tile in int8 where a look in it may pay."""
+        if level or self.rounded is None or not self.looking.trial.pays:
             return None
-        lower, upper = chosen.bounds(few.values, error, few.queries)
-        return Found(few.queries + part.start, candidates[few.candidates], lower, upper)
-
-    def _products(self, queries: Tensor, vectors: Tensor, part: slice, candidates: Rows) -> Tensor:
-        """Return [candidates, queries], with -inf for the excluded pairs. (This way round the factors need no copy.)"""
-        import torch
-
-        out = self.room.take("products", (len(vectors), len(queries)), vectors.dtype, self.tiles.device)
-        products = torch.mm(vectors, queries.T, out=out)
-        rows, columns = self.excluded.within(part, candidates)
-        if len(rows):
-            products[torch.from_numpy(columns), torch.from_numpy(rows)] = -torch.inf
-        return products
-
-    def _low(self, part: slice) -> Floats:
-        """Return the scores below which candidates of the queries in `part` are dropped."""
-        low: Floats = np.maximum(self.pool.low[part], self.guess[part])
-        return low
-
-    def _learn(self, chosen: Filter, part: slice, products: Tensor, error: Floats, rank: int) -> None:
-        """Raise the limits to the k-th best of these products, and the guess to the best of a run of rank `rank`."""
-        every = np.arange(products.shape[1])
-        if len(products) >= self.k:
-            self.pool.raise_low(part, chosen.bounds(kth_largest(products, self.k), error, every)[0])
-        runs = len(products) // RUN
-        if 0 < 2 * rank <= runs:
-            best = kth_largest(products[: runs * RUN].view(runs, RUN, -1).amax(1), rank)
-            self.guess[part] = chosen.bounds(best, error, every)[0]
+        return Rounded(self.rounded, RoundedTile.of(tile, self.room))
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
         """Where most candidates are copies of a few vectors, score those few exactly; else go to the next format."""
@@ -227,7 +219,8 @@ class Scan:
         """Pool what survives even the sharpest filter, however much it is."""
         tile = self.tiles.load(candidates, self._at(level), self.room)
         for queries in parts(part, self.plan.dense // len(candidates)):
-            found = self._found(level, queries, candidates, tile, most=2 * len(candidates))
+            look = Look(queries, candidates, tile, self._at(level).select(queries))
+            found = self.looking.found(look, 2 * len(candidates))
             if found is not None:
                 self.pool.add(found)
 

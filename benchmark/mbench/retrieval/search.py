@@ -21,7 +21,8 @@ from mbench.core.errors import EncodingError, UnknownNameError, UserError
 from mbench.core.types import Rankings, Rows, Sets, Vectors
 from mbench.retrieval.exact import batches, listed_pairs, score_all
 from mbench.retrieval.excluded import Excluded
-from mbench.retrieval.filters import PRECISIONS, Precision
+from mbench.retrieval.filters import FP32, PRECISIONS
+from mbench.retrieval.int8 import INT8, WIDEST, most_of_pair
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, place_in_query
 from mbench.retrieval.plan import Plan, make_plan
 from mbench.retrieval.probe import fastest_precision
@@ -35,6 +36,8 @@ PAIRS = 1 << 17
 """Pairs that are scored in one go on the plain path."""
 EXCLUDED = 1 << 19
 """Excluded pairs that are looked up at a time, in about 70 bytes each."""
+FEW = 256
+"""Queries for which it does not pay to round the corpus to int8."""
 SAMPLE = 1024
 """Rows whose mean stands for the corpus."""
 
@@ -61,7 +64,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     tie_ranks  int64 [n], a permutation of 0..n-1: of equal scores the higher rank comes first (default: the row number)
     memory     bytes to take at most besides arguments and result (default and most: 192 MB)
     workers    threads (default: as many as torch would use)
-    precision  format of the filter: bf16, fp32, fp64 or auto (the faster of bf16 and fp32 here); never changes a result
+    precision  format of the filter: int8, bf16, fp32, fp64 or auto (the fastest here); never changes a result
     device     where the filter multiplies: cpu or cuda:N, where the corpus stays if it fits; never changes a result
 
     `ids` and `scores` are [n_q, k'], k' = min(k, the largest number of candidates that a query has); -1 and -inf fill
@@ -76,7 +79,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     ties = TieOrder(_checked_ranks(tie_ranks, len(corpus)))
     small = precision == "auto" and device == "cpu" and fits(queries, corpus, galleries, memory)
     with nullcontext(1) if small else plain_torch() as threads:
-        levels = () if small else _levels(precision, device)
+        format_ = "" if small else _format(precision, device, queries)
         sizes = (len(queries), len(corpus), queries.shape[1], min(k, len(corpus)))
         plan = make_plan(*sizes, memory, workers or threads, device)
         search = _Search(queries, corpus, min(k, len(corpus)), ties, plan)
@@ -86,7 +89,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
             search.plain(galleries, exclude)
         else:
             with device_memory(device):
-                search.filtered(exclude, levels, device)
+                search.filtered(exclude, format_, device)
     return search.rankings()
 
 
@@ -113,8 +116,10 @@ class _Search:
         sizes = np.full(len(self.queries), len(self.corpus)) if galleries is None else galleries.sizes()
         run_all(work, batches(sizes, PAIRS), self.plan.workers)
 
-    def filtered(self, exclude: Sets | None, levels: tuple[Precision, ...], device: str) -> None:
+    def filtered(self, exclude: Sets | None, precision: str, device: str) -> None:
         """Scan the corpus once for each block of queries."""
+        names = [one.name for one in PRECISIONS]
+        levels = PRECISIONS[names.index(FP32.name if precision == INT8 else precision) :]
         centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
         tiles = Tiles(self.corpus, centre, device, spare_bytes(device))
         for part in _blocks(len(self.queries), self.plan.block, exclude):
@@ -128,6 +133,7 @@ class _Search:
                 levels,
                 self.plan,
                 partial(self._score, block),
+                coarse=precision == INT8,
             )
             self._put(part, scan.run())
 
@@ -162,14 +168,18 @@ def _blocks(n_queries: int, size: int, exclude: Sets | None) -> Iterator[slice]:
             yield slice(start + part.start, start + part.stop)
 
 
-def _levels(precision: str, device: str) -> tuple[Precision, ...]:
-    """Return the formats from the asked one to the sharpest."""
-    names = [one.name for one in PRECISIONS]
+def _format(precision: str, device: str, queries: Vectors) -> str:
+    """Return the name of the format to look in first."""
+    names = (INT8, *(one.name for one in PRECISIONS))
     if precision == "auto":
-        precision = fastest_precision(device).name
+        precision = fastest_precision(device)
+        few = len(queries) < FEW or queries.shape[1] > WIDEST
+        return FP32.name if precision == INT8 and few else precision
     if precision not in names:
-        raise UnknownNameError("precision", precision, [*names, "auto"], "One of auto, bf16, fp32, fp64.")
-    return PRECISIONS[names.index(precision) :]
+        raise UnknownNameError("precision", precision, [*names, "auto"], f"One of auto, {', '.join(names)}.")
+    if precision == INT8 and (device != "cpu" or queries.shape[1] > WIDEST or not most_of_pair()):
+        raise UserError("This device or this torch does not multiply int8 without error; give precision auto.")
+    return precision
 
 
 def _check_vectors(queries: Vectors, corpus: Corpus) -> None:

@@ -58,9 +58,9 @@ def _positions(hits: Tensor) -> tuple[Tensor, Tensor]:
     if hits.device.type != "cpu":
         row, column = torch.nonzero(hits, as_tuple=True)
         return row, column
-    flat = torch.from_numpy(np.flatnonzero(hits.numpy()))
-    row = flat // hits.shape[1]
-    return row, flat - row * hits.shape[1]
+    flat = np.flatnonzero(hits.numpy())
+    rows = flat // hits.shape[1]
+    return torch.from_numpy(rows), torch.from_numpy(flat - rows * hits.shape[1])
 
 
 def kth_largest(products: Tensor, k: int) -> Floats:

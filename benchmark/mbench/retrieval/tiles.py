@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from mbench.core.errors import UserError
 from mbench.core.mapped import forget, is_mapped
-from mbench.core.types import Rows, Vectors
+from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.filters import BF16, FP32, FP64, Filter, Precision
 from mbench.retrieval.vectors import Corpus, read_ascending, require_finite, run_of
 from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+F = TypeVar("F", float, Floats)
 
 LARGEST_NORM = 2.0**60
 UNDERFLOWN = 2.0**-62
@@ -115,7 +117,7 @@ def load_tile(
         require_finite(corpus, rows, "corpus")
         if precision is not FP64:
             return Tile(vectors, np.inf, np.inf)
-    norm, residual = (_widened(one, corpus.shape[1], precision) for one in (norm, residual))
+    norm, residual = (widened(one, corpus.shape[1], precision) for one in (norm, residual))
     return Tile(vectors, norm + residual, residual if precision is BF16 else 0.0)
 
 
@@ -169,7 +171,7 @@ def _converted(
     return vectors, norm, residual
 
 
-def _widened(measured: float, dimension: int, precision: Precision) -> float:
+def widened(measured: F, dimension: int, precision: Precision) -> F:
     """Add to a measured norm what rounding and underflow may have hidden."""
     hidden = 0.0 if precision is FP64 else dimension * UNDERFLOWN
     return measured * (1 + dimension * 2.0**-23) + hidden

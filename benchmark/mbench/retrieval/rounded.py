@@ -1,0 +1,135 @@
+"""A look in int8 before the float32 product: on processors without bfloat16 units it costs half of that, or a quarter.
+
+Candidates and queries become small whole numbers times a unit: c' with one unit for each few neighbours, q' with one
+for each query. In the terms of the filters' proof (retrieval/filters.py)
+
+    |q.(c - m) - q'.c'|  <=  |q| |c - m - c'| + |q - q'| |c'|  <=  |q| R + |q - q'| (N + R)
+
+where R is the largest |c - m - c'| of these neighbours, and |c'| <= N + R. Cauchy-Schwarz takes rounding errors for
+aligned that hardly ever are, so some percent of random candidates survive, where a few in a thousand survive other
+filters. The survivors are multiplied in float32, pair by pair, in rows that are still in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mbench.core.types import Floats
+from mbench.retrieval.filters import FP32, Filter
+from mbench.retrieval.int8 import EXCLUDED, LARGEST, Counts, largest_pairs, most_of_pair
+from mbench.retrieval.survivors import BLOCK
+from mbench.retrieval.tiles import Tile, widened
+from mbench.retrieval.workers import Room
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SMALLEST = 2.0**-100
+"""A block of smaller numbers is all 0: their unit might have no reciprocal."""
+MEASURING = 2.0**-22
+"""What measuring a residual in float32 may hide, times the norm."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundedTile:
+    """A float32 tile in int8: `vectors` [n, d], and `units` and `residuals` (R) of each n / len(units) neighbours."""
+
+    vectors: Tensor
+    units: Floats
+    residuals: Floats
+    norm: float
+
+    @staticmethod
+    def of(tile: Tile, room: Room) -> RoundedTile:
+        """Round the rows of `tile`, in the memory of `room`."""
+        import torch
+
+        n, dimension = tile.vectors.shape
+        size = BLOCK if n % BLOCK == 0 else 1
+        vectors = room.take("tile in int8", (n, dimension), torch.int8)
+        wide = room.take("wide", (room.rows, dimension), torch.float32)
+        units, residuals = torch.empty(n), torch.empty(n)
+        for start in range(0, n, room.rows):
+            part = slice(start, min(start + room.rows, n))
+            rows, lost = tile.vectors[part], wide[: part.stop - start]
+            largest = torch.abs(rows, out=lost).view(-1, size * dimension).amax(1)
+            unit = torch.where(largest > SMALLEST, largest / LARGEST, 1.0).repeat_interleave(size)[:, None]
+            torch.mul(rows, 1 / unit, out=lost).round_()
+            vectors[part].copy_(lost)
+            torch.addcmul(rows, lost, unit, value=-1, out=lost)
+            torch.linalg.vector_norm(lost, dim=1, out=residuals[part])
+            units[part] = unit[:, 0]
+        most: Floats = residuals.view(-1, size).amax(1).double().numpy()
+        most = widened(most, dimension, FP32) + MEASURING * tile.norm
+        return RoundedTile(vectors, units[::size].double().numpy(), most, tile.norm)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundedQueries:
+    """Queries of a float32 filter in int8: `vectors` [n_q, d]; `units`, `norms` |q| and `residuals` |q - q'| [n_q]."""
+
+    vectors: Tensor
+    units: Floats
+    norms: Floats
+    residuals: Floats
+
+    @staticmethod
+    def of(chosen: Filter) -> RoundedQueries:
+        """Round the queries of `chosen` and measure what that loses."""
+        import torch
+
+        exact = chosen.queries.double().numpy()
+        units = np.maximum(np.abs(exact).max(axis=1) / LARGEST, largest_pairs(exact) / (most_of_pair() - 1))
+        units[units == 0] = 1.0
+        rounded = np.rint(exact / units[:, None])
+        residuals = chosen.residuals + np.linalg.norm(exact - rounded * units[:, None], axis=1)
+        return RoundedQueries(torch.from_numpy(rounded).to(torch.int8), units, chosen.norms, residuals)
+
+    def select(self, part: slice) -> RoundedQueries:
+        """Return some of the queries."""
+        return RoundedQueries(self.vectors[part], self.units[part], self.norms[part], self.residuals[part])
+
+    def limits(self, tile: RoundedTile, limits: Floats) -> Counts:
+        """Return [blocks, n_q]: below these products a candidate is below the float32 filter's `limits`."""
+        fixed = (np.fmax(limits, -np.inf) - self.residuals * tile.norm) / self.units
+        growing = (self.norms + self.residuals) / self.units
+        found = np.outer(1 / tile.units, fixed)
+        found -= np.outer(tile.residuals / tile.units, growing)
+        # One less than the arithmetic says, for its own rounding; and none as low as what marks excluded pairs.
+        np.floor(found, out=found)
+        found -= 1
+        np.clip(found, EXCLUDED + 1, -(EXCLUDED + 1), out=found)
+        return found.astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Queries and a tile in int8."""
+
+    queries: RoundedQueries
+    tile: RoundedTile
+
+    def select(self, part: slice) -> Rounded:
+        """Return some of the queries and the tile."""
+        return Rounded(self.queries.select(part), self.tile)
+
+
+@dataclass
+class Trial:
+    """Whether looking in int8 pays: how often few enough pairs survived it, and how often too many."""
+
+    won: int = 0
+    lost: int = 0
+
+    def note(self, few: bool) -> None:
+        """Take notice of one look. (Threads may miss one another's; nothing but time depends on it.)"""
+        self.won += few
+        self.lost += not few
+
+    @property
+    def pays(self) -> bool:
+        """Tell whether to go on: a look in vain costs as much as two others save."""
+        return self.lost <= 2 + self.won // 2
