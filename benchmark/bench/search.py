@@ -3,7 +3,8 @@
 `python benchmark/bench/search.py [--threads N] [--repeats R] [--k K] [--clock wall|processor] [--only NAME]` prints one
 JSON line a figure: the median seconds of either side, and the median over the rounds of ours / theirs (below 1: mbench
 is faster). In a round all take their turn, so that a busy machine slows all alike. What the others find must have our
-scores, or there is no figure. `avx2-100k` is measured with the instructions of a processor without bfloat16.
+scores, or there is no figure. The cases `avx2-` and `vnni-` are measured with the instructions of processors without
+bfloat16: one of AVX2 alone, and one of AVX-512 that multiplies int8.
 
 The bare product is the float32 matrix product, tile by tile, and nothing else; where the corpus is float16, it includes
 the conversion without which there is no such product. The index of faiss is built beforehand.
@@ -54,14 +55,20 @@ CASES = (
     Case("1m", 256, 1_000_000, True, ("gemm", "faiss", "torch.topk")),
     Case("fp32-filter-100k", 1000, 100_000, False, ("gemm", "faiss")),
     Case("avx2-100k", 1000, 100_000, False, ("gemm", "faiss")),
+    Case("avx2-1m", 256, 1_000_000, True, ("gemm", "faiss")),
+    Case("vnni-100k", 1000, 100_000, False, ("gemm", "faiss")),
 )
-AVX2 = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",
+PROCESSORS = {
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    },
+    "vnni": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"},
 }
-"""Holds torch and faiss to what a processor without bfloat16 has; they read it when they are imported."""
+"""Hold torch, faiss and numpy to what a processor without bfloat16 has; they read it when they are imported."""
 
 
 def main() -> None:
@@ -77,9 +84,10 @@ def main() -> None:
     for case in CASES:
         if options.only not in (None, case.name):
             continue
-        if case.name.startswith("avx2") and not AVX2.items() <= os.environ.items():
+        processor = PROCESSORS.get(case.name.split("-")[0], {})
+        if not processor.items() <= os.environ.items():
             command = [sys.executable, __file__, *sys.argv[1:], "--only", case.name]
-            subprocess.run(command, env=os.environ | AVX2, check=True)
+            subprocess.run(command, env=os.environ | processor, check=True)
         else:
             with tempfile.TemporaryDirectory() as folder:
                 measure(case, options, Path(folder))

@@ -27,7 +27,7 @@ LARGEST = 127
 """Units of a number, at most."""
 PAIRS = (254, 128)
 """Units of two neighbours of a query, at most: the first that the processor multiplies without error."""
-COARSE = 24
+COARSE = 32
 """One pair in so many may survive; of more, float32 products of all are as fast."""
 EXCLUDED = int(np.iinfo(np.int32).min)
 """Stands for the product of a pair that must not be ranked."""
