@@ -13,7 +13,7 @@ from tests.retrieval.brute_force import OTHER, assert_same, brute_force
 from mbench.core.types import Sets
 from mbench.retrieval import plan, small
 from mbench.retrieval.excluded import Excluded
-from mbench.retrieval.path import RUN, Path
+from mbench.retrieval.path import RUN, Path, rows_of
 from mbench.retrieval.scan import Scan
 from mbench.search import top_k
 
@@ -30,9 +30,9 @@ class Seen:
         self.missed: list[list[int]] = []
         samples, first, again = Path.samples, Scan._first, Scan._again
 
-        def sampled(path: Path) -> list[np.ndarray]:
+        def sampled(path: Path) -> list[list[range]]:
             found = samples(path)
-            self.samples.append(np.sort(np.concatenate(found)))
+            self.samples.append(np.sort(np.concatenate([rows_of(one) for one in found if one])))
             return found
 
         def guessed(scan: Scan, *args: Any) -> None:

@@ -1,137 +1,25 @@
-"""Looks in int8: they never drop what belongs to the result, on no processor, and stop where they do not pay."""
+"""Searches that look in int8 first: they find the same, and stop looking where it does not pay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.retrieval.brute_force import KINDS, OTHER, assert_same, brute_force, embeddings, some_sets
+from tests.retrieval.test_int8_products import in_16_bits
 
 from mbench.core.errors import UserError
-from mbench.retrieval import int8, looking, plan, rounded, scan
-from mbench.retrieval.filters import FP32, Filter
-from mbench.retrieval.int8 import LARGEST, WIDEST, largest_pairs, most_of_pair, pair_products
-from mbench.retrieval.path import RUN, Path
+from mbench.retrieval import looking, plan, rounded, scan
+from mbench.retrieval.int8 import WIDEST, most_of_pair
+from mbench.retrieval.path import RUN, Path, rows_of
 from mbench.retrieval.probe import fastest_precision
-from mbench.retrieval.rounded import RoundedQueries, RoundedTile, Trial
+from mbench.retrieval.rounded import Trial
 from mbench.retrieval.search import _format
-from mbench.retrieval.tiles import load_tile
-from mbench.retrieval.workers import Room
 from mbench.search import top_k
 
-Multiply = Callable[..., torch.Tensor]
-
-pytestmark = pytest.mark.skipif(not most_of_pair(), reason="this torch or processor does not multiply int8 rightly")
-
-
-@pytest.fixture(autouse=True)
-def _forget_the_processor() -> Iterator[None]:
-    most_of_pair.cache_clear()
-    yield
-    most_of_pair.cache_clear()
-
-
-def in_16_bits(together: int) -> Multiply:
-    """Multiply as a processor that adds up so many neighbours of (candidate + 128) * query in 16 bits."""
-
-    def multiply(candidates: torch.Tensor, queries: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        shifted, numbers = candidates.numpy().astype(np.int32) + 128, queries.numpy().astype(np.int32)
-        empty = -shifted.shape[1] % together
-        shifted, numbers = (np.pad(one, ((0, 0), (0, empty))) for one in (shifted, numbers))
-        total = np.zeros((len(shifted), len(numbers)), dtype=np.int64)
-        for start in range(0, shifted.shape[1], together):
-            some = slice(start, start + together)
-            total += np.clip(shifted[:, some] @ numbers[:, some].T, -(2**15), 2**15 - 1)
-        return out.copy_(torch.from_numpy(total - 128 * numbers.sum(axis=1)))
-
-    return multiply
-
-
-def in_float32(candidates: torch.Tensor, queries: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """Multiply exactly, and keep the result in float32 for a moment."""
-    return out.copy_((candidates.double() @ queries.double().T).float())
-
-
-def not_at_all(*_: Any) -> torch.Tensor:
-    """Multiply as a torch without the operation."""
-    raise RuntimeError("not implemented for 'CPU'")
-
-
-@pytest.mark.parametrize(
-    ("multiply", "most"),
-    [(in_16_bits(1), 254), (in_16_bits(2), 128), (in_16_bits(4), 0), (in_float32, 0), (not_at_all, 0)],
-)
-def test_it_is_found_out_what_a_processor_multiplies_without_error(multiply, most, monkeypatch):
-    monkeypatch.setattr(int8, "SHAPES", ((1, 16, 5), (2, 17, 63), (3, 16, WIDEST)))
-    monkeypatch.setattr(int8, "products", multiply)
-    assert most_of_pair() == most
-
-
-def rounded_pair(queries: np.ndarray, corpus: np.ndarray) -> tuple[RoundedQueries, RoundedTile, np.ndarray]:
-    """Return both in int8, and the products [n, n_q] in real numbers of what they were rounded from, as float64."""
-    chosen = Filter.of(queries, FP32, None, "cpu")
-    tile = load_tile(corpus, np.arange(len(corpus)), FP32, None, "cpu", Room())
-    room = Room()
-    found = RoundedTile.of(tile, room)
-    exact = tile.vectors.double().numpy() @ chosen.queries.double().numpy().T
-    return RoundedQueries.of(chosen), found, exact
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    kind=st.sampled_from(sorted(set(KINDS) - {"huge", "mixed norms"})),
-    n=st.sampled_from([48, 50]),
-    d=st.sampled_from([1, 2, 5, 64, 300]),
-    half=st.booleans(),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_no_product_lies_under_a_limit_that_its_pair_reaches(kind, n, d, half, seed):
-    queries, tile, exact = rounded_pair(*embeddings(kind, 16, n, d, half=half, seed=seed))
-    products = tile.vectors.double() @ queries.vectors.double().T
-    size = n // len(tile.units)
-    for row in range(n):
-        limits = queries.limits(tile, exact[row])
-        assert (products[row].numpy() >= limits[row // size]).all()
-
-
-def test_limits_are_narrow_enough_to_drop_most_of_a_random_corpus():
-    queries, tile, exact = rounded_pair(*embeddings("plain", 20, 4096, 768, half=False, seed=0))
-    limits = 2.5 * exact.std(axis=0)
-    products = (tile.vectors.double() @ queries.vectors.double().T).numpy().reshape(len(tile.units), -1, 20)
-    share = (products >= queries.limits(tile, limits)[:, None]).mean()
-    assert (exact >= limits).mean() < share < 0.06
-
-
-@pytest.mark.parametrize("limit", [-np.inf, np.nan, np.inf, 1e300, -1e300])
-def test_limits_that_are_no_numbers_keep_all_or_nothing(limit):
-    queries, tile, _ = rounded_pair(*embeddings("plain", 16, 32, 8, half=False, seed=3))
-    found = queries.limits(tile, np.full(16, limit))
-    assert (found > int8.EXCLUDED).all()
-    assert (found == (-(int8.EXCLUDED + 1) if limit > 0 else int8.EXCLUDED + 1)).all()
-
-
-@pytest.mark.parametrize("d", [1, 2, 7, 64])
-@pytest.mark.parametrize("kind", ["plain", "rising", "zeros", "signs"])
-def test_queries_for_a_processor_with_few_bits_lose_none(kind, d, monkeypatch):
-    monkeypatch.setattr(rounded, "most_of_pair", lambda: 128)
-    queries, tile, _ = rounded_pair(*embeddings(kind, 30, 64, d, half=False, seed=4))
-    assert np.abs(queries.vectors.numpy().astype(int)).max() <= LARGEST
-    assert largest_pairs(queries.vectors.double().numpy()).max(initial=0) <= 128
-    found = in_16_bits(2)(tile.vectors, queries.vectors, torch.empty((64, 30), dtype=torch.int32))
-    assert torch.equal(found.double(), tile.vectors.double() @ queries.vectors.double().T)
-
-
-def test_pairs_are_multiplied_in_their_order():
-    candidates, queries = torch.randn(40, 33), torch.randn(9, 33)
-    rows, columns = np.nonzero(np.random.default_rng(0).random((40, 9)) < 0.2)
-    found = pair_products(candidates, queries, rows, columns)
-    np.testing.assert_allclose(found, (candidates.double() @ queries.double().T)[rows, columns], atol=1e-5)
-    assert len(pair_products(candidates, queries, rows[:0], columns[:0])) == 0
+pytestmark = pytest.mark.skipif(not most_of_pair(768), reason="this torch or processor does not multiply int8 rightly")
 
 
 class Looks:
@@ -160,14 +48,14 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
 def test_the_first_k_are_those_of_the_full_list(kind, options, looks, monkeypatch):
     half, workers, together = options
     if together is not None:
-        monkeypatch.setattr(rounded, "most_of_pair", lambda: 254 // together + together - 1)
+        monkeypatch.setattr(rounded, "most_of_pair", lambda width: 254 // together + together - 1)
         monkeypatch.setattr(looking, "products", in_16_bits(together))
     queries, corpus = embeddings(kind, 20, 9001, 12, half=half, seed=6)
     rng = np.random.default_rng(1)
     exclude, ranks = some_sets(rng, 20, 9001, 90), rng.permutation(9001)
     found = top_k(queries, corpus, 7, exclude=exclude, tie_ranks=ranks, precision="int8", workers=workers)
     assert_same(found, brute_force(queries, corpus, 7, exclude, None, ranks), kind)
-    if kind in ("plain", "anisotropic", "rising"):
+    if kind in ("plain", "anisotropic"):
         assert any(looks.left), "no look in int8 left anything, or there was none"
 
 
@@ -183,7 +71,7 @@ def test_the_best_that_are_excluded_stay_away(looks):
 def test_samples_that_mislead_are_noticed(looks, monkeypatch):
     taken: list[np.ndarray] = []
     samples = Path.samples
-    monkeypatch.setattr(Path, "samples", lambda path: taken.extend(found := samples(path)) or found)
+    monkeypatch.setattr(Path, "samples", lambda path: taken.extend(map(rows_of, found := samples(path))) or found)
     queries, corpus = embeddings("plain", 16, 20_000, 12, half=False, seed=8)
     queries[:, 0], corpus[:, 0] = 3, 0
     top_k(queries, corpus, 30, precision="int8", workers=1)
@@ -217,16 +105,29 @@ def test_a_trial_goes_on_while_it_wins_twice_as_often_as_it_loses():
 
 
 def test_int8_is_refused_where_it_cannot_be_exact(monkeypatch):
-    queries, corpus = embeddings("plain", 400, 9000, 12, half=False, seed=1)
-    with pytest.raises(UserError, match="does not multiply int8 without error; give precision auto"):
+    queries, corpus = embeddings("plain", 20, 9000, 12, half=False, seed=1)
+    with pytest.raises(UserError, match=r"needs the device cpu \(given: cpu:0\).* give precision auto"):
         top_k(queries, corpus, 5, precision="int8", device=OTHER)
-    monkeypatch.setattr("mbench.retrieval.search.fastest_precision", lambda device: "int8")
-    assert _format("auto", "cpu", queries) == "int8"
-    assert _format("auto", "cpu", queries[:200]) == "fp32"
-    assert _format("auto", "cpu", np.zeros((400, WIDEST + 1), dtype=np.float32)) == "fp32"
-    monkeypatch.setattr("mbench.retrieval.search.most_of_pair", lambda: 0)
-    with pytest.raises(UserError, match="does not multiply int8"):
+    monkeypatch.setattr("mbench.retrieval.search.most_of_pair", lambda width: 0)
+    with pytest.raises(UserError, match="a processor and a torch that multiply int8 without error"):
         top_k(queries, corpus, 5, precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("n_queries", "d", "n", "k", "chosen"),
+    [
+        (400, 256, 100_000, 100, "int8"),
+        (200, 256, 100_000, 100, "fp32"),
+        (400, 64, 100_000, 100, "fp32"),
+        (400, WIDEST + 1, 100_000, 100, "fp32"),
+        (400, 256, 100_000, 1000, "fp32"),
+    ],
+)
+def test_int8_is_chosen_where_it_pays(n_queries, d, n, k, chosen, monkeypatch):
+    monkeypatch.setattr("mbench.retrieval.search.fastest_precision", lambda device: "int8")
+    assert _format("auto", "cpu", np.zeros((n_queries, d), dtype=np.float32), n, k) == chosen
+    monkeypatch.setattr("mbench.retrieval.search.most_of_pair", lambda width: 0)
+    assert _format("auto", "cpu", np.zeros((n_queries, d), dtype=np.float32), n, k) == "fp32"
 
 
 def test_int8_is_chosen_only_where_it_is_exact_and_faster(monkeypatch):
@@ -237,8 +138,38 @@ def test_int8_is_chosen_only_where_it_is_exact_and_faster(monkeypatch):
     chosen = []
     for seconds, most in ((1.0, 128), (1.0, 0), (1.5, 254)):
         asked["int8"] = seconds
-        monkeypatch.setattr("mbench.retrieval.probe.most_of_pair", lambda most=most: most)
+        monkeypatch.setattr("mbench.retrieval.probe.most_of_pair", lambda width, most=most: most)
         fastest_precision.cache_clear()
         chosen.append(fastest_precision("cpu"))
     fastest_precision.cache_clear()
     assert chosen == ["int8", "fp32", "fp32"]
+
+
+@pytest.mark.parametrize("d", [1, 2, 258])
+def test_outlying_numbers_of_vectors_of_any_length_mislead_no_search(d, looks):
+    rng = np.random.default_rng(d)
+    queries = (np.resize([100, 0.5, 0.5, 100], (20, d)) + 0.01 * rng.standard_normal((20, d))).astype(np.float32)
+    corpus = (np.resize([1, 0.1, 0.1, 1], (9008, d)) + 0.3 * rng.standard_normal((9008, d))).astype(np.float32)
+    assert_same(top_k(queries, corpus, 7, precision="int8"), brute_force(queries, corpus, 7))
+    assert looks.left
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_what_the_program_around_prefers_does_not_matter(dtype, looks):
+    queries, corpus = embeddings("plain", 16, 9008, 12, half=False, seed=2)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device("meta"):
+            found = top_k(queries, corpus, 7, precision="int8")
+    finally:
+        torch.set_default_dtype(before)
+    assert_same(found, brute_force(queries, corpus, 7))
+    assert looks.left
+
+
+def test_samples_of_a_large_corpus_are_made_as_fast_as_they_are_long():
+    path = Path(10**8, 10**8 // 4, 3000, 4)
+    samples = path.samples()
+    assert sum(len(one) for sample in samples for one in sample) == path.sampled
+    assert [sample[0].start for sample in samples[:3]] == [0, path.period, 2 * path.period]

@@ -231,6 +231,7 @@ def test_vectors_that_cannot_be_compared_are_refused(queries, corpus, message):
         ({"workers": 0}, "workers must be 1 or more"),
         ({"memory": 1000}, "1,000 bytes are too few"),
         ({"precision": "bf61"}, "Did you mean 'bf16'"),
+        ({"precision": 8}, "One of auto, int8, bf16, fp32, fp64"),
         ({"exclude": Sets.of([[0]])}, "sets for 1 queries, but there are 2"),
         ({"galleries": Sets.of([[0], [1, 2]])}, "query 1 names row 2, but the corpus has 2 rows"),
         ({"exclude": Sets.of([[-1], []])}, "query 0 names row -1"),

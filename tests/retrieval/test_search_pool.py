@@ -10,7 +10,7 @@ from mbench.core.errors import UserError
 from mbench.core.types import Sets
 from mbench.retrieval.exact import batches, listed_pairs
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, first_k
-from mbench.retrieval.path import RUN, Path
+from mbench.retrieval.path import RUN, Path, rows_of
 from mbench.retrieval.plan import DEVICE_WORKERS, LARGEST_BLOCK, MEMORY, bearable, make_plan, of_block
 from mbench.retrieval.pool import SMALLEST, Found, Pool
 from mbench.retrieval.survivors import BLOCK
@@ -113,7 +113,7 @@ def test_memory_that_cannot_do_is_refused_with_what_could():
 @pytest.mark.parametrize(("rounds", "together"), [(1, 1), (3, 4)])
 def test_every_row_is_visited_once_and_the_first_come_from_all_over(n, wanted, width, rounds, together):
     path = Path(n, wanted, rounds, together)
-    samples = path.samples()
+    samples = [rows_of(sample) if sample else np.arange(0) for sample in path.samples()]
     first = np.sort(np.concatenate(samples))
     tiles = list(path.tiles(width))
     assert all(len(tile) == 1 or sum(map(len, tile)) <= width for tile in tiles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from mbench.retrieval.filters import Filter
 from mbench.retrieval.int8 import EXCLUDED, pair_products, products, reaching
 from mbench.retrieval.path import RUN
 from mbench.retrieval.pool import Found, Pool
-from mbench.retrieval.rounded import Rounded, Trial
+from mbench.retrieval.rounded import Rounded
 from mbench.retrieval.survivors import Survivors, kth_largest, survivors
 from mbench.retrieval.workers import Room
 
@@ -49,7 +49,6 @@ class Looking:
     excluded: Excluded
     room: Room
     guess: Floats
-    trial: Trial = field(default_factory=Trial)
 
     def found(self, look: Look, most: int) -> Found | None:
         """Return the survivors, None if more than `most` a query; limits are raised from the products where that pays.
@@ -76,9 +75,10 @@ class Looking:
         out = self._room(look, torch.int32)
         products(rounded.tile.vectors, rounded.queries.vectors, out)
         self._exclude(look, out, EXCLUDED)
-        limits = look.chosen.limits(self._low(look.part), error)
+        # A limit of NaN would drop everything; it becomes one that keeps everything.
+        limits = np.fmax(look.chosen.limits(self._low(look.part), error), -np.inf)
         pairs = reaching(out, rounded.queries.limits(rounded.tile, limits), self.room)
-        self.trial.note(pairs is not None)
+        rounded.trial.note(pairs is not None)
         if pairs is None:
             return None
         rows, columns = pairs

@@ -43,11 +43,11 @@ class Path:
         """Return how many rows are in stretches."""
         return self.n // self.period * self.stretch + min(self.n % self.period, self.stretch)
 
-    def samples(self) -> list[Rows]:
-        """Return the ascending rows of each sample."""
-        stretch, place = np.divmod(np.arange(self.sampled), self.stretch)
-        rows = stretch * self.period + place
-        return [rows[stretch % self.rounds == nth] for nth in range(self.rounds)]
+    def samples(self) -> list[list[range]]:
+        """Return the stretches of each sample."""
+        starts = range(0, self.n, self.period)
+        stretches = [range(start, min(start + self.stretch, self.n)) for start in starts]
+        return [stretches[nth :: self.rounds] for nth in range(self.rounds)]
 
     def guess_rank(self, k: int, seen: int) -> int:
         """Return a rank among `seen` rows of samples that the k-th best of all rows is hardly ever above.
@@ -71,5 +71,15 @@ class Path:
             size = -(-gap // (pieces * BLOCK)) * BLOCK
             yield from ([one[start : start + size]] for one in gaps for start in range(0, len(one), size))
         elif gap:
-            together = width // gap
-            yield from (gaps[first : first + together] for first in range(0, len(gaps), together))
+            yield from tiled(gaps, width)
+
+
+def rows_of(pieces: list[range]) -> Rows:
+    """Return the rows of all pieces."""
+    return np.concatenate([np.arange(one.start, one.stop) for one in pieces])
+
+
+def tiled(pieces: list[range], width: int) -> Iterator[list[range]]:
+    """Yield at least one piece and as many as `width` rows hold; none is longer than the first."""
+    together = max(1, width // max(map(len, pieces[:1]), default=1))
+    yield from (pieces[first : first + together] for first in range(0, len(pieces), together))

@@ -19,7 +19,7 @@ import numpy as np
 
 from mbench.core.types import Floats
 from mbench.retrieval.filters import FP32, Filter
-from mbench.retrieval.int8 import EXCLUDED, LARGEST, Counts, largest_pairs, most_of_pair
+from mbench.retrieval.int8 import EXCLUDED, LARGEST, Counts, largest_pairs, most_of_pair, padded
 from mbench.retrieval.survivors import BLOCK
 from mbench.retrieval.tiles import Tile, widened
 from mbench.retrieval.workers import Room
@@ -35,7 +35,7 @@ MEASURING = 2.0**-22
 
 @dataclass(frozen=True, slots=True)
 class RoundedTile:
-    """A float32 tile in int8: `vectors` [n, d], and `units` and `residuals` (R) of each n / len(units) neighbours."""
+    """A float32 tile in int8: `vectors` [n, padded d], and `units` and `residuals` (R) of each BLOCK neighbours."""
 
     vectors: Tensor
     units: Floats
@@ -44,32 +44,35 @@ class RoundedTile:
 
     @staticmethod
     def of(tile: Tile, room: Room) -> RoundedTile:
-        """Round the rows of `tile`, in the memory of `room`."""
+        """Round the rows of `tile`, a multiple of BLOCK, in the memory of `room`."""
         import torch
 
         n, dimension = tile.vectors.shape
-        size = BLOCK if n % BLOCK == 0 else 1
-        vectors = room.take("tile in int8", (n, dimension), torch.int8)
+        vectors = room.take("tile in int8", (n, padded(dimension)), torch.int8)
+        vectors[:, dimension:] = 0
         wide = room.take("wide", (room.rows, dimension), torch.float32)
-        units, residuals = torch.empty(n), torch.empty(n)
+        units, residuals = (torch.empty(n, dtype=torch.float32, device="cpu") for _ in range(2))
         for start in range(0, n, room.rows):
             part = slice(start, min(start + room.rows, n))
             rows, lost = tile.vectors[part], wide[: part.stop - start]
-            largest = torch.abs(rows, out=lost).view(-1, size * dimension).amax(1)
-            unit = torch.where(largest > SMALLEST, largest / LARGEST, 1.0).repeat_interleave(size)[:, None]
+            largest = torch.abs(rows, out=lost).view(-1, BLOCK * dimension).amax(1)
+            unit = torch.where(largest > SMALLEST, largest / LARGEST, 1.0).repeat_interleave(BLOCK)[:, None]
             torch.mul(rows, 1 / unit, out=lost).round_()
-            vectors[part].copy_(lost)
+            vectors[part, :dimension].copy_(lost)
             torch.addcmul(rows, lost, unit, value=-1, out=lost)
             torch.linalg.vector_norm(lost, dim=1, out=residuals[part])
             units[part] = unit[:, 0]
-        most: Floats = residuals.view(-1, size).amax(1).double().numpy()
+        most: Floats = residuals.view(-1, BLOCK).amax(1).double().numpy()
         most = widened(most, dimension, FP32) + MEASURING * tile.norm
-        return RoundedTile(vectors, units[::size].double().numpy(), most, tile.norm)
+        return RoundedTile(vectors, units[::BLOCK].double().numpy(), most, tile.norm)
 
 
 @dataclass(frozen=True, slots=True)
 class RoundedQueries:
-    """Queries of a float32 filter in int8: `vectors` [n_q, d]; `units`, `norms` |q| and `residuals` |q - q'| [n_q]."""
+    """Queries of a float32 filter in int8: `vectors` [n_q, padded d]; `units`, `norms` and `residuals` [n_q].
+
+    The latter are |q| and |q - q'|.
+    """
 
     vectors: Tensor
     units: Floats
@@ -82,11 +85,14 @@ class RoundedQueries:
         import torch
 
         exact = chosen.queries.double().numpy()
-        units = np.maximum(np.abs(exact).max(axis=1) / LARGEST, largest_pairs(exact) / (most_of_pair() - 1))
+        dimension = exact.shape[1]
+        most = most_of_pair(padded(dimension))
+        units = np.maximum(np.abs(exact).max(axis=1) / LARGEST, largest_pairs(exact) / (most - 1))
         units[units == 0] = 1.0
         rounded = np.rint(exact / units[:, None])
         residuals = chosen.residuals + np.linalg.norm(exact - rounded * units[:, None], axis=1)
-        return RoundedQueries(torch.from_numpy(rounded).to(torch.int8), units, chosen.norms, residuals)
+        vectors = np.pad(rounded.astype(np.int8), ((0, 0), (0, padded(dimension) - dimension)))
+        return RoundedQueries(torch.from_numpy(vectors), units, chosen.norms, residuals)
 
     def select(self, part: slice) -> RoundedQueries:
         """Return some of the queries."""
@@ -94,7 +100,7 @@ class RoundedQueries:
 
     def limits(self, tile: RoundedTile, limits: Floats) -> Counts:
         """Return [blocks, n_q]: below these products a candidate is below the float32 filter's `limits`."""
-        fixed = (np.fmax(limits, -np.inf) - self.residuals * tile.norm) / self.units
+        fixed = (limits - self.residuals * tile.norm) / self.units
         growing = (self.norms + self.residuals) / self.units
         found = np.outer(1 / tile.units, fixed)
         found -= np.outer(tile.residuals / tile.units, growing)
@@ -103,18 +109,6 @@ class RoundedQueries:
         found -= 1
         np.clip(found, EXCLUDED + 1, -(EXCLUDED + 1), out=found)
         return found.astype(np.int32)
-
-
-@dataclass(frozen=True, slots=True)
-class Rounded:
-    """Queries and a tile in int8."""
-
-    queries: RoundedQueries
-    tile: RoundedTile
-
-    def select(self, part: slice) -> Rounded:
-        """Return some of the queries and the tile."""
-        return Rounded(self.queries.select(part), self.tile)
 
 
 @dataclass
@@ -133,3 +127,16 @@ class Trial:
     def pays(self) -> bool:
         """Tell whether to go on: a look in vain costs as much as two others save."""
         return self.lost <= 2 + self.won // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Queries and a tile in int8, and the trial that a look at them belongs to."""
+
+    queries: RoundedQueries
+    tile: RoundedTile
+    trial: Trial
+
+    def select(self, part: slice) -> Rounded:
+        """Return some of the queries and the tile."""
+        return Rounded(self.queries.select(part), self.tile, self.trial)

@@ -24,10 +24,11 @@ from mbench.retrieval.filters import Filter, Precision
 from mbench.retrieval.int8 import LEAST
 from mbench.retrieval.looking import Look, Looking
 from mbench.retrieval.pairs import Scored, TieOrder
-from mbench.retrieval.path import Path
+from mbench.retrieval.path import Path, rows_of, tiled
 from mbench.retrieval.plan import FIRST, Plan, bearable
 from mbench.retrieval.pool import Found, Pool, Scorer
-from mbench.retrieval.rounded import Rounded, RoundedQueries, RoundedTile
+from mbench.retrieval.rounded import Rounded, RoundedQueries, RoundedTile, Trial
+from mbench.retrieval.survivors import BLOCK
 from mbench.retrieval.tiles import Tile, Tiles
 from mbench.retrieval.workers import Room, give_back, run_all
 
@@ -52,7 +53,7 @@ def parts(whole: slice, size: int) -> list[slice]:
 class Scan:
     """One block of queries against the corpus. `levels` are the formats to try, from cheap to sharp.
 
-    With `coarse`, a look in int8 comes before that in float32.
+    While its `trial` pays, if it has one, a look in int8 comes before that in float32.
     """
 
     queries: Vectors
@@ -64,7 +65,7 @@ class Scan:
     plan: Plan
     scorer: Scorer
     guessing: bool = True
-    coarse: bool = False
+    trial: Trial | None = None
     pool: Pool = field(init=False)
     filters: dict[int, Filter] = field(init=False, default_factory=dict)
     room: Room = field(init=False)
@@ -78,20 +79,18 @@ class Scan:
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
-        path = self._path()
+        path, width = self._path(), self._width(0)
         first, *others = path.samples()
-        seen, width = len(first), self._width(0)
-        if self.coarse and len(self.queries) >= LEAST:
-            self.rounded = RoundedQueries.of(self._at(0))
-        self._first(first, path.guess_rank(self.k, seen) if self.guessing else 0)
+        seen = sum(map(len, first))
+        self._first(rows_of(first), path.guess_rank(self.k, seen) if self.guessing else 0)
         for nth, sample in enumerate(others, 1):
             if nth > 1 and nth & (nth - 1) == 0:
                 self.looking.raise_guess(path.guess_rank(self.k, seen))
-            self._all(sample[start : start + width] for start in range(0, len(sample), width))
-            seen += len(sample)
+            self._all(tiled(sample, width))
+            seen += sum(map(len, sample))
         if others:
             self.looking.raise_guess(path.guess_rank(self.k, seen))
-        self._all(np.concatenate([np.arange(gap.start, gap.stop) for gap in tile]) for tile in path.tiles(width))
+        self._all(path.tiles(width))
         best = self.pool.finish()
         missed = np.flatnonzero(self.pool.low < self.looking.guess)
         return best if not len(missed) else self._again(best, missed)
@@ -100,14 +99,15 @@ class Scan:
         """Return the order of the rows. Int8 leaves much while the guess is low, which is made again and again."""
         n, width = len(self.tiles.corpus), self._width(0)
         first = FIRST * width
-        if self.coarse:
-            wanted = max(ROUNDS * first, n // SAMPLED_SHARE)
-            return Path(n, wanted, min(wanted, n) // first or 1, TOGETHER)
-        return Path(n, min(max(SAMPLED * self.k, width), first))
+        if self.trial is None or not self.trial.pays or len(self.queries) < LEAST or n < ROUNDS * first:
+            return Path(n, min(max(SAMPLED * self.k, width), first))
+        self.rounded = RoundedQueries.of(self._at(0))
+        wanted = max(ROUNDS * first, n // SAMPLED_SHARE)
+        return Path(n, wanted, wanted // first, TOGETHER)
 
-    def _all(self, tiles: Iterable[Rows]) -> None:
+    def _all(self, tiles: Iterable[list[range]]) -> None:
         """Filter all tiles for all queries."""
-        run_all(lambda tile: self._filter(0, self._everyone, tile), tiles, self.plan.workers)
+        run_all(lambda tile: self._filter(0, self._everyone, rows_of(tile)), tiles, self.plan.workers)
 
     def _again(self, best: Scored, missed: Rows) -> Scored:
         """Replace what was found for the queries `missed`, whose guess was too high, by what they have without one.
@@ -123,7 +123,7 @@ class Scan:
             plan=replace(self.plan, look=self.plan.look // 2),
             scorer=lambda queries, candidates: self.scorer(missed[queries], candidates),
             guessing=False,
-            coarse=False,
+            trial=None,
         )
         scan.room = scan.looking.room = self.room
         found, right = scan.run(), ~np.isin(best.queries, missed)
@@ -199,9 +199,9 @@ class Scan:
 
     def _rounded(self, level: int, tile: Tile) -> Rounded | None:
         """Return all queries and a tile in int8 where a look in it may pay."""
-        if level or self.rounded is None or not self.looking.trial.pays:
+        if level or self.rounded is None or self.trial is None or len(tile.vectors) % BLOCK:
             return None
-        return Rounded(self.rounded, RoundedTile.of(tile, self.room))
+        return Rounded(self.rounded, RoundedTile.of(tile, self.room), self.trial) if self.trial.pays else None
 
     def _sharper(self, level: int, part: slice, candidates: Rows) -> None:
         """Where most candidates are copies of a few vectors, score those few exactly; else go to the next format."""

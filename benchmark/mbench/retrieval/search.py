@@ -22,10 +22,11 @@ from mbench.core.types import Rankings, Rows, Sets, Vectors
 from mbench.retrieval.exact import batches, listed_pairs, score_all
 from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import FP32, PRECISIONS
-from mbench.retrieval.int8 import INT8, WIDEST, most_of_pair
+from mbench.retrieval.int8 import INT8, WIDEST, most_of_pair, padded
 from mbench.retrieval.pairs import Scored, TieOrder, canonical_scores, place_in_query
 from mbench.retrieval.plan import Plan, make_plan
 from mbench.retrieval.probe import fastest_precision
+from mbench.retrieval.rounded import Trial
 from mbench.retrieval.scan import Scan
 from mbench.retrieval.small import Small, fits
 from mbench.retrieval.tiles import Tiles, device_memory, spare_bytes
@@ -37,7 +38,11 @@ PAIRS = 1 << 17
 EXCLUDED = 1 << 19
 """Excluded pairs that are looked up at a time, in about 70 bytes each."""
 FEW = 256
-"""Queries for which it does not pay to round the corpus to int8."""
+"""Queries for which it pays to round the corpus to int8, at least,"""
+NARROW = 256
+"""numbers of a vector,"""
+CROWD = 800
+"""and candidates for each of the k."""
 SAMPLE = 1024
 """Rows whose mean stands for the corpus."""
 
@@ -79,7 +84,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     ties = TieOrder(_checked_ranks(tie_ranks, len(corpus)))
     small = precision == "auto" and device == "cpu" and fits(queries, corpus, galleries, memory)
     with nullcontext(1) if small else plain_torch() as threads:
-        format_ = "" if small else _format(precision, device, queries)
+        format_ = "" if small else _format(precision, device, queries, len(corpus), k)
         sizes = (len(queries), len(corpus), queries.shape[1], min(k, len(corpus)))
         plan = make_plan(*sizes, memory, workers or threads, device)
         search = _Search(queries, corpus, min(k, len(corpus)), ties, plan)
@@ -122,6 +127,7 @@ class _Search:
         levels = PRECISIONS[names.index(FP32.name if precision == INT8 else precision) :]
         centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
         tiles = Tiles(self.corpus, centre, device, spare_bytes(device))
+        trial = Trial() if precision == INT8 else None
         for part in _blocks(len(self.queries), self.plan.block, exclude):
             block = self.queries[part]
             scan = Scan(
@@ -133,7 +139,7 @@ class _Search:
                 levels,
                 self.plan,
                 partial(self._score, block),
-                coarse=precision == INT8,
+                trial=trial,
             )
             self._put(part, scan.run())
 
@@ -168,17 +174,21 @@ def _blocks(n_queries: int, size: int, exclude: Sets | None) -> Iterator[slice]:
             yield slice(start + part.start, start + part.stop)
 
 
-def _format(precision: str, device: str, queries: Vectors) -> str:
+def _format(precision: str, device: str, queries: Vectors, n: int, k: int) -> str:
     """Return the name of the format to look in first."""
     names = (INT8, *(one.name for one in PRECISIONS))
+    dimension = queries.shape[1]
     if precision == "auto":
-        precision = fastest_precision(device)
-        few = len(queries) < FEW or queries.shape[1] > WIDEST
-        return FP32.name if precision == INT8 and few else precision
+        fastest = fastest_precision(device)
+        pays = len(queries) >= FEW and NARROW <= dimension <= WIDEST and k * CROWD <= n
+        return FP32.name if fastest == INT8 and not (pays and most_of_pair(padded(dimension))) else fastest
     if precision not in names:
-        raise UnknownNameError("precision", precision, [*names, "auto"], f"One of auto, {', '.join(names)}.")
-    if precision == INT8 and (device != "cpu" or queries.shape[1] > WIDEST or not most_of_pair()):
-        raise UserError("This device or this torch does not multiply int8 without error; give precision auto.")
+        raise UnknownNameError("precision", str(precision), [*names, "auto"], f"One of auto, {', '.join(names)}.")
+    if precision == INT8 and (device != "cpu" or dimension > WIDEST or not most_of_pair(padded(dimension))):
+        raise UserError(
+            f"precision int8 needs the device cpu (given: {device}), at most {WIDEST:,} dimensions (found: "
+            f"{dimension:,}), and a processor and a torch that multiply int8 without error; give precision auto."
+        )
     return precision
 
 
