@@ -85,6 +85,7 @@ def settings(folder: Path, light: int, heavy: int) -> Iterator[Setting]:
     """Yield what is measured; the models are made first."""
     small, large = save_clip(folder / "light", **LIGHT), save_clip(folder / "heavy", **VIT_B_16)
     yield Setting("light 224", small, (224, 224), light)
+    yield Setting("light 320", small, (320, 240), light)
     yield Setting("light 640", small, (640, 480), light)
     yield Setting("light texts", small, None, light)
     yield Setting("heavy 224", large, (224, 224), heavy)
