@@ -171,5 +171,5 @@ def test_what_the_program_around_prefers_does_not_matter(dtype, looks):
 def test_samples_of_a_large_corpus_are_made_as_fast_as_they_are_long():
     path = Path(10**8, 10**8 // 4, 3000, 4)
     samples = path.samples()
-    assert sum(len(one) for sample in samples for one in sample) == path.sampled
+    assert 0 <= sum(len(one) for sample in samples for one in sample) - 10**8 // 4 <= path.stretch
     assert [sample[0].start for sample in samples[:3]] == [0, path.period, 2 * path.period]

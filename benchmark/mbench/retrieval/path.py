@@ -17,7 +17,7 @@ RUN = 128
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The order in which the `n` rows are visited: first `sampled`, in runs from all over the corpus, then the rest.
+    """The order in which the `n` rows are visited: first samples, in runs from all over the corpus, then the rest.
 
     The limits that a sample teaches are good for a corpus in any order, sorted or grouped by source. Each of several
     `rounds` has a sample of its own. `together` is how many runs are sampled in one place.
@@ -37,11 +37,6 @@ class Path:
     def period(self) -> int:
         """Return the distance between the starts of two stretches."""
         return self.stretch * max(1, -(-self.n // self.wanted))
-
-    @property
-    def sampled(self) -> int:
-        """Return how many rows are in stretches."""
-        return self.n // self.period * self.stretch + min(self.n % self.period, self.stretch)
 
     def samples(self) -> list[list[range]]:
         """Return the stretches of each sample."""

@@ -133,8 +133,11 @@ class Pool:
 
 
 def nth_largest(values: Floats, queries: Rows, n_queries: int, nth: int) -> Floats:
-    """Return [n_queries] the nth largest value of each query, by which they are sorted; -inf where there are fewer."""
-    values, found = values.copy(), np.full(n_queries, -np.inf)
+    """Return [n_queries] the nth largest value of each query, by which they are sorted; -inf where there are fewer.
+
+    The values of a query change their order.
+    """
+    found = np.full(n_queries, -np.inf)
     stops = np.cumsum(np.bincount(queries, minlength=n_queries)).tolist()
     for query, (start, stop) in enumerate(pairwise([0, *stops])):
         if stop - start >= nth:

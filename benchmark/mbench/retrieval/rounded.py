@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST = 2.0**-100
-"""A block of smaller numbers is all 0: their unit might have no reciprocal."""
+"""A unit of candidates, at least: a smaller one might have no reciprocal."""
 MEASURING = 2.0**-22
 """What measuring a residual in float32 may hide, times the norm."""
 
@@ -51,20 +51,19 @@ class RoundedTile:
         vectors = room.take("tile in int8", (n, padded(dimension)), torch.int8)
         vectors[:, dimension:] = 0
         wide = room.take("wide", (room.rows, dimension), torch.float32)
-        units, residuals = (torch.empty(n, dtype=torch.float32, device="cpu") for _ in range(2))
+        units, residuals = (torch.empty((n, 1), dtype=torch.float32, device="cpu") for _ in range(2))
         for start in range(0, n, room.rows):
             part = slice(start, min(start + room.rows, n))
             rows, lost = tile.vectors[part], wide[: part.stop - start]
-            largest = torch.abs(rows, out=lost).view(-1, BLOCK * dimension).amax(1)
-            unit = torch.where(largest > SMALLEST, largest / LARGEST, 1.0).repeat_interleave(BLOCK)[:, None]
-            torch.mul(rows, 1 / unit, out=lost).round_()
+            largest = torch.abs(rows, out=lost).view(-1, BLOCK * dimension).amax(1, keepdim=True)
+            units[part].view(-1, BLOCK).copy_(largest.div_(LARGEST).clamp_(min=SMALLEST))
+            torch.mul(rows, 1 / units[part], out=lost).round_()
             vectors[part, :dimension].copy_(lost)
-            torch.addcmul(rows, lost, unit, value=-1, out=lost)
-            torch.linalg.vector_norm(lost, dim=1, out=residuals[part])
-            units[part] = unit[:, 0]
+            torch.addcmul(rows, lost, units[part], value=-1, out=lost)
+            torch.linalg.vector_norm(lost, dim=1, keepdim=True, out=residuals[part])
         most: Floats = residuals.view(-1, BLOCK).amax(1).double().numpy()
         most = widened(most, dimension, FP32) + MEASURING * tile.norm
-        return RoundedTile(vectors, units[::BLOCK].double().numpy(), most, tile.norm)
+        return RoundedTile(vectors, units[::BLOCK, 0].double().numpy(), most, tile.norm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ vectors is not filtered: the few are scored, and of each group only the k that w
 What a sample of the corpus proves about the k-th best score is far below what it tells: `guess` is where that score
 probably is, and what lies below it is dropped as well. At the end k candidates of a query must reach its guess, for
 then nothing below it mattered. The few queries that were guessed too high are searched once more, without a guess.
+With looks in int8 (retrieval/rounded.py) there are several samples, and after some of them a better guess.
 """
 
 from __future__ import annotations
