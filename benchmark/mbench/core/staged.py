@@ -1,11 +1,14 @@
-"""Encoders whose work falls in two: what the processor does to items beforehand, and the model's own part."""
+"""Encoders whose work falls in parts: what is done to each picture, then to a batch of items, and the model's own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from mbench.core.types import Encoder, Item, Role, Vectors
+from mbench.core.types import Encoder, Item, Reduce, Role, Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class Staged(Encoder, Protocol):
@@ -36,6 +39,30 @@ def staged(encoder: Encoder) -> Staged | None:
         return None
     nearest = min(place for name, place in places.items() if name != "encode" and place is not None)
     return cast(Staged, encoder) if nearest <= (places["encode"] or 0) else None
+
+
+class Reducing(Encoder, Protocol):
+    """An `Encoder` that makes pictures as small as it sees them, so that a batch of photographs takes less memory.
+
+    `encode` must return the same for an item whose picture was reduced, bit for bit.
+    """
+
+    def reduced(self, picture: Image) -> Image:
+        """Return a picture to take the place of `picture`. Called from other threads, several at once."""
+
+
+def reducer(encoder: Encoder) -> Reduce | None:
+    """Return how the encoder reduces a picture, if it does.
+
+    One whose `encode` or `prepare` was replaced, by a subclass or on the object, is given whole pictures.
+    """
+    classes = type(encoder).__mro__
+    mine = _place("reduced", classes)
+    others = [_place(name, classes) for name in ("encode", "prepare")]
+    replaced = {"encode", "prepare"} & getattr(encoder, "__dict__", {}).keys()
+    if mine is None or replaced or any(place is not None and place < mine for place in others):
+        return None
+    return cast(Reducing, encoder).reduced
 
 
 def _place(name: str, classes: Sequence[type]) -> int | None:

@@ -6,9 +6,9 @@ candidates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mbench.core.specs import ModelCard
 
 Role = Literal["query", "candidate"]
+Reduce: TypeAlias = "Callable[[Image], Image]"
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -47,8 +48,11 @@ class ItemTable(Protocol):
     def ids(self, rows: Rows | None = None) -> list[str]:
         """Return the ids of `rows`, or of all rows."""
 
-    def items(self, rows: Rows, *, images: bool = True) -> list[Item]:
-        """Return the items of `rows`; pictures are decoded only with `images`. Raises ImageError."""
+    def items(self, rows: Rows, *, images: bool = True, reduced: Reduce | None = None) -> list[Item]:
+        """Return the items of `rows`; pictures are decoded only with `images`, and `reduced` one by one.
+
+        Raises ImageError, and what `reduced` raises.
+        """
 
     def content_keys(self, rows: Rows, needs: frozenset[str]) -> Keys:
         """Return [len(rows), 16], digests of the fields in `needs` (id, text, image): equal contents, equal digests."""
@@ -223,7 +227,8 @@ class Encoder(Protocol):
     `identity` (default empty): a mapping of all that can change an embedding besides the card (hash of the weights,
     dtype, prompts, pixel limits); it enters the model's fingerprint.
     `roles_alike` (default False): True if an item without an instruction has the same embedding in both roles.
-    Two optional methods, `prepare` and `encode_prepared`, let it work in two stages (core/staged.py).
+    Optional methods: `prepare` and `encode_prepared` let it work in two stages, and `reduced` makes a picture as small
+    as the model sees it as soon as it is decoded (core/staged.py).
     """
 
     card: ModelCard

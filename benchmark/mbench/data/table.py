@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from mbench.core.arrow import filled, flags, integers, numbers, scalar, texts
 from mbench.core.errors import DataError, ImageError, listed
-from mbench.core.types import Floats, Item, ItemTable, Keys, Rows
+from mbench.core.types import Floats, Item, ItemTable, Keys, Reduce, Rows
 from mbench.data.content import KEY_BYTES, digested, keys_of
 from mbench.data.images import ImageSource
 
@@ -66,11 +66,14 @@ class ArrowTable:
         """Return the ids of all rows as Arrow holds them."""
         return self.columns["id"].chunk(0)
 
-    def items(self, rows: Rows, *, images: bool = True) -> list[Item]:
-        """Return the items of `rows`; pictures are decoded only with `images`. Raises ImageError."""
+    def items(self, rows: Rows, *, images: bool = True, reduced: Reduce | None = None) -> list[Item]:
+        """Return the items of `rows`; pictures are decoded only with `images`, and `reduced` one by one.
+
+        Raises ImageError, and what `reduced` raises.
+        """
         values = [self._values(name, rows) for name in CORE]
         return [
-            Item(str(key), text, self._open(image) if images else None, instruction)
+            Item(str(key), text, self._open(image, reduced) if images else None, instruction)
             for key, text, instruction, image in zip(*values, strict=True)
         ]
 
@@ -211,8 +214,11 @@ class ArrowTable:
             return [None] * len(rows)
         return list(self._taken(name, rows).to_pylist())
 
-    def _open(self, reference: str | None) -> Any:
-        return None if reference is None or self.pictures is None else self.pictures.open(reference)
+    def _open(self, reference: str | None, reduced: Reduce | None) -> Any:
+        if reference is None or self.pictures is None:
+            return None
+        picture = self.pictures.open(reference)
+        return picture if reduced is None else reduced(picture)
 
     def _contents(self, name: str, rows: Rows) -> pa.Array:
         if name not in self.columns.column_names:

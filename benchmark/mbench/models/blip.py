@@ -29,6 +29,7 @@ from mbench.models.hf import (
 )
 from mbench.models.hub import Located, locate
 from mbench.models.options import Args, Count, Text
+from mbench.models.pixels import reduced
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -76,6 +77,10 @@ class Blip(LateFusion):
     def pixels(self, pictures: Sequence[Image]) -> Tensor:
         """Return [n, 3, h, w] as the checkpoint's preprocessor_config says: resize to a square, rescale, normalise."""
         return processed(self.processor, pictures)["pixel_values"]
+
+    def reduced(self, picture: Image) -> Image:
+        """Return the picture as small as the processor makes it."""
+        return reduced(self.processor, picture)
 
     def image_inputs(self, pictures: Sequence[Image]) -> Tensor:
         """Return the pixels."""

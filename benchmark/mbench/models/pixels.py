@@ -2,7 +2,8 @@
 
 They copy a picture some ten times between resizing it and the tensor, and compute each value in double precision. A
 byte has 256 values, so what rescaling and normalising make of each is asked of the processor itself, once a batch, and
-then looked up, straight into the batch. Resizing stays Pillow's own, and is left out for a picture that has the size.
+then looked up, straight into the batch. Resizing is Pillow's own, or a compiled one that makes the same bytes, and is
+left out for a picture that has the size.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mbench.core.types import Vectors
+from mbench.models.pictures import prepared
+from mbench.models.resampling import PICTURES, resized_middle
+from mbench.models.resampling_loops import Bytes, looked_up
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,10 +45,19 @@ class Steps:
         """Height and width of every picture in the end; None where they differ from picture to picture."""
         return self.crop or self.size
 
+    @property
+    def final(self) -> bool:
+        """Whether a picture of `shape` is left as it is."""
+        return self.crop in (None, self.size, (self.edge, self.edge)) or (self.edge is None and self.size is None)
+
     def picture(self, picture: Image) -> Image:
         """Return an RGB picture of `shape`, resized and cropped."""
         size = self._resized(picture)
         if picture.size != size:
+            height, width = self.crop or size[::-1]
+            middle = resized_middle(picture, size, (width, height), self.resample)
+            if middle is not None:
+                return middle
             picture = picture.resize(size, self.resample)
         return picture if self.crop is None else _middle(picture, *self.crop)
 
@@ -68,11 +81,24 @@ def pixel_values(processor: Any, pictures: Sequence[Image]) -> Tensor | None:
     values = torch.empty((len(pictures), CHANNELS, *steps.shape), dtype=torch.float32)
     table = _table(processor)
     for picture, channels in zip(pictures, values.numpy(), strict=True):
-        seen = np.asarray(steps.picture(picture))
-        for channel in range(CHANNELS):
-            # Bytes are never out of range; "clip" saves numpy a copy that it keeps for errors.
-            np.take(table[channel], seen[..., channel], out=channels[channel], mode="clip")
+        _look_up(np.asarray(steps.picture(picture)), table, channels)
     return values
+
+
+def reduced(processor: Any, picture: Image) -> Image:
+    """Return a picture of which `processor` makes the same as of `picture`, as small as is known."""
+    ready = prepared(picture, processor)
+    steps = steps_of(processor)
+    return steps.picture(ready) if steps is not None and steps.shape is not None and steps.final else ready
+
+
+def _look_up(picture: Bytes, table: Vectors, channels: Vectors) -> None:
+    if PICTURES.worth(0):
+        looked_up(picture, table, channels)
+        return
+    for channel in range(CHANNELS):
+        # Bytes are never out of range; "clip" saves numpy a copy that it keeps for errors.
+        np.take(table[channel], picture[..., channel], out=channels[channel], mode="clip")
 
 
 def steps_of(processor: Any) -> Steps | None:

@@ -31,6 +31,7 @@ from mbench.models.hf import (
 )
 from mbench.models.hub import Located, locate
 from mbench.models.options import Text
+from mbench.models.pixels import reduced
 from mbench.models.siglip_text import Words, gemma_words, sentencepiece_words
 
 if TYPE_CHECKING:
@@ -97,6 +98,10 @@ class Siglip(LateFusion):
         import torch
 
         return torch.tensor(self.words.rows(texts, self.model.config.text_config.max_position_embeddings))
+
+    def reduced(self, picture: Image) -> Image:
+        """Return the picture as small as the processor makes it."""
+        return reduced(self.processor, picture)
 
     def image_inputs(self, pictures: Sequence[Image]) -> Tensor:
         """Return the pixels."""

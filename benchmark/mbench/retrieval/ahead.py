@@ -14,15 +14,19 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+
 from mbench.core.errors import ModelError
 from mbench.core.memory import host_memory_left
 from mbench.core.staged import staged
-from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, needs_of
+from mbench.core.types import Encoder, Item, ItemTable, Role, Rows
 from mbench.retrieval.batching import Tally
-from mbench.retrieval.checks import prepare_checked
+from mbench.retrieval.checks import items_for, prepare_checked
 
 MOST_AHEAD = 8
 """Batches that may be in memory, prepared or in the making, beside the one that the model has."""
+TURN = 2
+"""Batches that each thread prepares before a model that keeps all cores busy has its turn, so that none waits long."""
 IDLE = 4
 """Batches are prepared beside a model that leaves one in so many cores idle."""
 SHARE = 4
@@ -38,9 +42,10 @@ class Batch:
     prepared: object = None
 
     def nbytes(self) -> int:
-        """Return the bytes of its decoded pictures."""
+        """Return the bytes of its pictures, and about those of what was made of them: a float32 for each byte."""
         pictures = [item.image for item in self.items if item.image is not None]
-        return sum(one.width * one.height * len(one.getbands()) for one in pictures)
+        decoded = sum(one.width * one.height * len(one.getbands()) for one in pictures)
+        return decoded if self.prepared is None else decoded * (1 + np.dtype(np.float32).itemsize)
 
 
 @dataclass
@@ -91,7 +96,7 @@ def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: R
             if not beside:
                 wait(waiting)
             batch = waiting.popleft().result()
-            most = most or min(threads, _affordable(batch))
+            most = most or min(TURN * threads, MOST_AHEAD, _affordable(batch))
             if beside:
                 yield batch
                 wanted = min(min(most, beside) + 1, wanted + late)
@@ -113,7 +118,7 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 def _made(encoder: Encoder, table: ItemTable, first: Rows, places: Rows, role: Role) -> Batch:
     try:
-        items = table.items(first[places], images="image" in needs_of(encoder))
+        items = items_for(encoder, table, first[places], role)
     except MemoryError:
         raise ModelError(
             f"Out of memory while {len(places)} {role} pictures were decoded; give a smaller --batch-size."

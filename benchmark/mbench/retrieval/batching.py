@@ -8,8 +8,8 @@ import numpy as np
 
 from mbench.core.errors import EncodingError, ModelError
 from mbench.core.memory import memory_growth, memory_left, uses_gpu
-from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, Vectors, needs_of
-from mbench.retrieval.checks import encode_checked
+from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, Vectors
+from mbench.retrieval.checks import encode_checked, items_for
 
 DEFAULT_BATCH = 64
 """On a CPU: larger batches are not faster there."""
@@ -65,7 +65,7 @@ def _allowed(encoder: Encoder, table: ItemTable, first: Rows, role: Role, most: 
     """Return the largest power of two of items that fit; the first one alone allocates what is needed only once."""
     costliest = np.argsort(-table.costs(first), kind="stable")[:PROBED]
     try:
-        items = table.items(first[costliest], images="image" in needs_of(encoder))
+        items = items_for(encoder, table, first[costliest], role)
         encode_checked(encoder, items[:1], role, keep_zeros=True)
         growth = memory_growth(lambda: encode_checked(encoder, items, role, keep_zeros=True))
     except MemoryError:

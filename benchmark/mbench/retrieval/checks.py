@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,11 @@ import numpy.typing as npt
 from mbench.core.calls import called
 from mbench.core.errors import EncodingError, ModelError
 from mbench.core.specs import ModelCard
-from mbench.core.staged import Staged
-from mbench.core.types import Encoder, Item, Role, Vectors
+from mbench.core.staged import Staged, reducer
+from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, Vectors, needs_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 T = TypeVar("T")
 
@@ -50,6 +53,25 @@ def prepare_checked(encoder: Staged, items: Sequence[Item], role: Role) -> objec
     Raises ModelError with the cause for whatever the adapter raises, MemoryError when memory has run out.
     """
     return _called(lambda: encoder.prepare(items, role=role), encoder, items, role)
+
+
+def items_for(encoder: Encoder, table: ItemTable, rows: Rows, role: Role) -> list[Item]:
+    """Return the items of `rows`, with pictures only if the encoder looks at them, reduced if it does that.
+
+    Raises ImageError, ModelError with the cause for whatever the adapter raises, MemoryError when memory has run out.
+    """
+    reduce = reducer(encoder)
+
+    def reduced(picture: Image) -> Image:
+        return called(
+            lambda: picture if reduce is None else reduce(picture),
+            lambda error: ModelError(
+                f"Model {encoder.card.id!r} raised {type(error).__name__} while it reduced a {role} picture of "
+                f"{picture.width} x {picture.height} pixels ({picture.mode}): {error}"
+            ),
+        )
+
+    return table.items(rows, images="image" in needs_of(encoder), reduced=reduce and reduced)
 
 
 def checked(
