@@ -20,7 +20,7 @@ from mbench.models.resampling_loops import BITS, BYTES, Bytes, Integers, Pixels,
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURES = Payoff(256)
+PICTURES = Payoff(512)
 REACH = {2: 1.0, 3: 2.0, 1: 3.0}
 """How many pixels of the smaller picture a filter reaches to either side: bilinear, bicubic, Lanczos, as Pillow numbers
 them."""

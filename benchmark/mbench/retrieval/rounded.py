@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbench.core.types import Floats
+from mbench.core.compiled import Payoff
+from mbench.core.types import Floats, Vectors
 from mbench.retrieval.filters import FP32, Filter
 from mbench.retrieval.int8 import EXCLUDED, LARGEST, Counts, largest_pairs, most_of_pair, padded
+from mbench.retrieval.rounding_loops import rounded_blocks
 from mbench.retrieval.survivors import BLOCK
 from mbench.retrieval.tiles import Tile, widened
 from mbench.retrieval.workers import Room
@@ -27,6 +29,8 @@ from mbench.retrieval.workers import Room
 if TYPE_CHECKING:
     from torch import Tensor
 
+NUMBERS = Payoff(1 << 29)
+"""Numbers that torch has rounded in about the time that it takes to compile a loop."""
 SMALLEST = 2.0**-100
 """A unit of candidates, at least: a smaller one might have no reciprocal."""
 MEASURING = 2.0**-22
@@ -50,20 +54,33 @@ class RoundedTile:
         n, dimension = tile.vectors.shape
         vectors = room.take("tile in int8", (n, padded(dimension)), torch.int8)
         vectors[:, dimension:] = 0
-        wide = room.take("wide", (room.rows, dimension), torch.float32)
-        units, residuals = (torch.empty((n, 1), dtype=torch.float32, device="cpu") for _ in range(2))
-        for start in range(0, n, room.rows):
-            part = slice(start, min(start + room.rows, n))
-            rows, lost = tile.vectors[part], wide[: part.stop - start]
-            largest = torch.abs(rows, out=lost).view(-1, BLOCK * dimension).amax(1, keepdim=True)
-            units[part].view(-1, BLOCK).copy_(largest.div_(LARGEST).clamp_(min=SMALLEST))
-            torch.mul(rows, 1 / units[part], out=lost).round_()
-            vectors[part, :dimension].copy_(lost)
-            torch.addcmul(rows, lost, units[part], value=-1, out=lost)
-            torch.linalg.vector_norm(lost, dim=1, keepdim=True, out=residuals[part])
-        most: Floats = residuals.view(-1, BLOCK).amax(1).double().numpy()
-        most = widened(most, dimension, FP32) + MEASURING * tile.norm
-        return RoundedTile(vectors, units[::BLOCK, 0].double().numpy(), most, tile.norm)
+        units, residuals = (np.empty(n // BLOCK, dtype=np.float32) for _ in range(2))
+        if NUMBERS.worth(tile.vectors.numel()):
+            smallest = np.float32(SMALLEST)
+            rounded_blocks(tile.vectors.numpy(), np.float32(LARGEST), smallest, vectors.numpy(), units, residuals)
+        else:
+            _round_blocks(tile.vectors, vectors[:, :dimension], units, residuals, room)
+        most = widened(residuals.astype(np.float64), dimension, FP32) + MEASURING * tile.norm
+        return RoundedTile(vectors, units.astype(np.float64), most, tile.norm)
+
+
+def _round_blocks(rows: Tensor, found: Tensor, units: Vectors, residuals: Vectors, room: Room) -> None:
+    """Do what `rounded_blocks` does where nothing can be compiled."""
+    import torch
+
+    n, dimension = rows.shape
+    wide = room.take("wide", (room.rows, dimension), torch.float32)
+    for start in range(0, n, room.rows):
+        part = slice(start, min(start + room.rows, n))
+        blocks = slice(start // BLOCK, part.stop // BLOCK)
+        some, lost = rows[part], wide[: part.stop - start]
+        largest = torch.abs(some, out=lost).view(-1, BLOCK * dimension).amax(1)
+        unit = largest.div_(LARGEST).clamp_(min=SMALLEST)
+        units[blocks] = unit.numpy()
+        unit = unit.repeat_interleave(BLOCK)[:, None]
+        found[part].copy_(torch.mul(some, 1 / unit, out=lost).round_())
+        torch.addcmul(some, lost, unit, value=-1, out=lost)
+        residuals[blocks] = torch.linalg.vector_norm(lost, dim=1).view(-1, BLOCK).amax(1).numpy()
 
 
 @dataclass(frozen=True, slots=True)
