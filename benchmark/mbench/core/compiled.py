@@ -7,10 +7,8 @@ result bit for bit. Compiled code is kept beside the source, or in the user's ca
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, Generic, ParamSpec
 
@@ -19,8 +17,15 @@ P = ParamSpec("P")
 
 @functools.cache
 def available() -> bool:
-    """Tell whether loops can be compiled: numba is installed, and nobody has switched it off."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") and find_spec("numba") is not None
+    """Tell whether loops can be compiled: numba is there and works, and nobody has switched it off.
+
+    It is imported to see: next to a newer numpy or another llvmlite it is installed, and fails.
+    """
+    try:
+        import numba
+    except Exception:
+        return False
+    return not numba.config.DISABLE_JIT
 
 
 @dataclass
@@ -45,26 +50,32 @@ class Loop(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call the compiled function. Other threads go on while it runs."""
-        self.machine(*args, **kwargs)
+        try:
+            self.machine(*args, **kwargs)
+        except Exception:
+            # The disk may be full, or what was kept on it damaged, which shows as all kinds of errors.
+            self.machine = self._made(kept=False)
+            self.machine(*args, **kwargs)
 
     @functools.cached_property
     def machine(self) -> Any:
-        """What numba makes of it, and of the loops that it calls."""
+        """What numba makes of it, kept on disk for other processes if any folder can be written to."""
+        try:
+            return self._made(kept=True)
+        except RuntimeError:
+            return self._made(kept=False)
+
+    def _made(self, *, kept: bool) -> Any:
         import numba
 
-        settings: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
-        written = self._calling_machines()
-        try:
-            return numba.njit(written, cache=True, **settings)
-        except RuntimeError:
-            # No folder can be written to: it is compiled anew in each process.
-            return numba.njit(written, **settings)
+        return numba.njit(self._calling(kept), cache=kept, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
-    def _calling_machines(self) -> Any:
+    def _calling(self, kept: bool) -> Any:
         """Return the function with what is compiled in place of the loops that it calls."""
         written: Any = self.written
         code, known = written.__code__, written.__globals__
-        called = {name: known[name].machine for name in code.co_names if isinstance(known.get(name), Loop)}
+        loops = {name: known[name] for name in code.co_names if isinstance(known.get(name), Loop)}
+        called = {name: loop.machine if kept else loop._made(kept=False) for name, loop in loops.items()}
         return functools.update_wrapper(FunctionType(code, {**known, **called}), written) if called else written
 
 

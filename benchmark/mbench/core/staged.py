@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mbench.core.types import Encoder, Item, Reduce, Role, Vectors
@@ -54,15 +55,16 @@ class Reducing(Encoder, Protocol):
 def reducer(encoder: Encoder) -> Reduce | None:
     """Return how the encoder reduces a picture, if it does.
 
-    One whose `encode` or `prepare` was replaced, by a subclass or on the object, is given whole pictures.
+    One of whose other public methods was replaced, by a subclass or on the object, is given whole pictures: the new one
+    may see more of them.
     """
     classes = type(encoder).__mro__
     mine = _place("reduced", classes)
-    others = [_place(name, classes) for name in ("encode", "prepare")]
-    replaced = {"encode", "prepare"} & getattr(encoder, "__dict__", {}).keys()
-    if mine is None or replaced or any(place is not None and place < mine for place in others):
+    if mine is None:
         return None
-    return cast(Reducing, encoder).reduced
+    later = set(getattr(encoder, "__dict__", {})).union(*map(vars, classes[:mine]))
+    replaced = (name for name in later if isfunction(getattr(classes[mine], name, None)) and not name.startswith("_"))
+    return None if any(replaced) else cast(Reducing, encoder).reduced
 
 
 def _place(name: str, classes: Sequence[type]) -> int | None:

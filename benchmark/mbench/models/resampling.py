@@ -32,23 +32,23 @@ STRIP = 64
 """Lines of a picture that are transposed at once, so that they stay in the processor's cache."""
 KEPT = 64
 """Pairs of lengths whose weights are kept."""
+LARGEST = 1 << 22
+"""Pixels of the largest picture that Pillow holds in one block of memory. A larger one would have to be copied, which
+takes as long as Pillow's own resize, and twice the memory."""
 
 
 def resized_middle(picture: Image, size: tuple[int, int], crop: tuple[int, int], resample: int) -> Image | None:
     """Return `crop` (width, height) out of the middle of an RGB picture that is resized to `size` (width, height).
 
     Bytes are those of Pillow; None where its own code has to make them: nothing can be compiled, the filter is none
-    that is known, the crop is larger than the picture, or the picture so tall that Pillow may sum columns first.
+    that is known, the crop is larger than the picture, or the picture empty, large, or so tall that Pillow may sum
+    columns first.
     """
-    if (
-        not PICTURES.worth(1)
-        or picture.mode != "RGB"
-        or resample not in REACH
-        or crop[0] > size[0]
-        or crop[1] > size[1]
-    ):
+    known = PICTURES.worth(1) and picture.mode == "RGB" and resample in REACH
+    if not known or crop[0] > size[0] or crop[1] > size[1]:
         return None
-    return _middle(picture, size, crop, resample) if _lines_first(picture.size, size) and _as_pillow() else None
+    suited = _lines_first(picture.size, size) and _small(picture.size, size, resample)
+    return _middle(picture, size, crop, resample) if suited and _as_pillow() else None
 
 
 def _lines_first(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
@@ -58,6 +58,12 @@ def _lines_first(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
     """
     (width, height), (new_width, new_height) = size, wanted
     return height <= TALLEST * width and height - new_height <= max(0, 2 * (width - new_width))
+
+
+def _small(size: tuple[int, int], wanted: tuple[int, int], resample: int) -> bool:
+    """Tell whether a picture and those that show its weights are small: of a very wide one they are far larger."""
+    weights = (_taps(*lengths, resample) * lengths[0] for lengths in zip(size, wanted, strict=True))
+    return 0 < prod(size) <= LARGEST and max(weights) <= LARGEST
 
 
 @cache
@@ -92,17 +98,25 @@ def _weights(length: int, wanted: int, resample: int) -> Weights:
     """
     import PIL.Image
 
-    scale = length / wanted
-    reach = REACH[resample] * max(scale, 1.0)
-    taps = min(2 * ceil(reach) + 2, length)
+    scale, taps = length / wanted, _taps(length, wanted, resample)
     points = np.zeros((taps, length), dtype=np.int32)
     places = np.arange(length)
     points[places % taps, places] = 1 << BITS
     seen = np.asarray(PIL.Image.fromarray(points).resize((wanted, taps), resample))
-    first = np.floor((np.arange(wanted) + 0.5) * scale - reach).astype(np.int32)
+    first = np.floor((np.arange(wanted) + 0.5) * scale - _reach(scale, resample)).astype(np.int32)
     first = np.clip(first, 0, length - taps, dtype=np.int32)
     inputs = first[:, None] + np.arange(taps)
     return _trimmed(first, seen[inputs % taps, np.arange(wanted)[:, None]], length)
+
+
+def _reach(scale: float, resample: int) -> float:
+    """Return how many pixels a filter reaches to either side."""
+    return REACH[resample] * max(scale, 1.0)
+
+
+def _taps(length: int, wanted: int, resample: int) -> int:
+    """Return how many of `length` inputs one of `wanted` outputs can see, at the most."""
+    return min(2 * ceil(_reach(length / wanted, resample)) + 2, length)
 
 
 def _trimmed(first: Integers, values: Integers, length: int) -> Weights:
