@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mbench.core.errors import MissingDependencyError, ModelError, UserError
-from mbench.core.staged import staged
+from mbench.core.staged import reducer, staged
 from mbench.core.types import Item, LoadOptions, needs_of
 from mbench.models.catalog import load_model, model_card
 from mbench.run.provenance import model_ref
@@ -86,6 +86,23 @@ def test_an_adapter_in_two_stages_keeps_them(tmp_path: Path) -> None:
     items = [Item("a", text="red"), Item("b", text="blue")]
     assert model.encode_prepared(model.prepare(items, role="query")).tolist() == [[1.0] * 3] * 2
     assert model.encode(items, role="query").tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+SMALL = """
+    def reduced(self, picture):
+        return picture.resize((3, 3))
+"""
+
+
+def test_an_adapter_that_reduces_pictures_is_asked_to_and_no_other(tmp_path: Path) -> None:
+    for number, methods in enumerate(("", SMALL, STAGES, STAGES + SMALL)):
+        path = tmp_path / f"mine{number}.py"
+        path.write_text(COLOURS.read_text() + methods)
+        model = load_model(f"{path}:Colours", LoadOptions())
+        reduce = reducer(model)
+        assert (reduce is not None) == (SMALL in methods)
+        assert (staged(model) is not None) == (STAGES in methods)
+        assert reduce is None or reduce(Image.new("RGB", (50, 40))).size == (3, 3)
 
 
 def test_a_file_or_class_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:

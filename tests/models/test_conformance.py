@@ -48,6 +48,9 @@ WRONG = [
     ("PreparesOtherWords", {"two stages"}, "between `encode` and `encode_prepared` after `prepare`, most for"),
     ("RemembersOnlyTheLastBatch", {"two stages"}, "gap "),
     ("CountsTwiceWhatIsPrepared", {"two stages"}, "returned float32 [18, 113] for 9 items"),
+    ("ReducesTooFar", {"reduced pictures"}, "gives another vector after `reduced` for 'image-0', 'image-1', 'image-2'"),
+    ("ReducesWithAnotherFilter", {"reduced pictures"}, "after `reduced` for 'image-2', 'image+text-2'"),
+    ("ReducesWhatIsInRGB", {"reduced pictures"}, "raised ValueError: four channels (offering.py, line"),
     ("CallsItsRolesAlike", {"roles alike"}, "as query and as candidate, most for"),
     ("NeverTheSame", {"same call twice"}, "the second call gave other vectors, first for query 'text-0'"),
 ]
@@ -78,9 +81,9 @@ def test_an_adapter_that_does_what_it_says_passes_every_check() -> None:
 
 
 def test_what_an_adapter_may_offer_beside_encode_is_checked_where_it_does() -> None:
-    plain, more = rows_of("Sound"), rows_of("SoundInTwoStages")
+    plain, more = rows_of("Sound"), rows_of("SoundWithSmallPictures")
     assert failures(more) == {}
-    for check in ("two stages", "roles alike"):
+    for check in ("two stages", "reduced pictures", "roles alike"):
         assert row(plain, check).finding.state == "info"
         assert row(more, check).finding.state == "pass"
 

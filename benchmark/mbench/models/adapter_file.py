@@ -9,15 +9,18 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbench.core.declared import cause
 from mbench.core.errors import ModelError, UserError, nearest
 from mbench.core.files import file_sha256
 from mbench.core.specs import ModelCard
-from mbench.core.staged import Staged, staged
+from mbench.core.staged import Reducing, Staged, reducer, staged
 from mbench.core.types import Encoder, EncoderFactory, Item, LoadOptions, Role, Vectors
 from mbench.models.identity import extended
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def names_a_file(name: str) -> bool:
@@ -92,9 +95,34 @@ class StagedFileEncoder(FileEncoder):
         return self.encoder.encode_prepared(prepared)
 
 
+class ReducingFileEncoder(FileEncoder):
+    """An encoder from a file that makes pictures as small as it sees them (core/staged.py)."""
+
+    encoder: Reducing
+
+    def reduced(self, picture: Image) -> Image:
+        """Return what the adapter makes of the picture."""
+        return self.encoder.reduced(picture)
+
+
+class StagedReducingFileEncoder(ReducingFileEncoder, StagedFileEncoder):
+    """An encoder from a file that does both."""
+
+    encoder: Any
+
+
+KINDS = {
+    (False, False): FileEncoder,
+    (True, False): StagedFileEncoder,
+    (False, True): ReducingFileEncoder,
+    (True, True): StagedReducingFileEncoder,
+}
+"""By whether an adapter works in two stages, and whether it reduces pictures."""
+
+
 def with_file_hash(encoder: Encoder, name: str, options: LoadOptions) -> Encoder:
     """Return `encoder`, whose identity now covers the file that it comes from and its options."""
-    kind = FileEncoder if staged(encoder) is None else StagedFileEncoder
+    kind = KINDS[staged(encoder) is not None, reducer(encoder) is not None]
     return kind(encoder, file_sha256(Path(_split(name)[0])), options)
 
 

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from mbench.core.errors import UserError
 from mbench.core.specs import ModelCard
 from mbench.core.types import Encoder, Floats, Item, LoadOptions, Role
 from mbench.models.device import Dtype, resolve_dtype
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 State = Literal["pass", "fail", "skip", "info"]
 TOLERANCE: dict[Dtype, float] = {"fp32": 1e-5, "fp16": 1e-3, "bf16": 1e-2}
@@ -108,6 +111,10 @@ class Subject:
         """Return float64 [n, d], the second stage for batches that were prepared. Raises as `encode`."""
         return _joined([self._checked(one.items, one.role, self._encode_prepared(one.inputs)) for one in batches])
 
+    def reduced(self, item: Item) -> Item:
+        """Return the item with its picture as an encoder with `reduced` (core/staged.py) makes it. Raises as `raw`."""
+        return replace(item, image=_called(lambda: self._reduced(item.image)))
+
     def array(self, returned: Any) -> npt.NDArray[Any]:
         """Return what `raw` returned as an array, without a copy where it is one. Raises MisbehaviourError."""
         try:
@@ -145,6 +152,10 @@ class Subject:
     def _encode_prepared(self, inputs: Any) -> Any:
         second: Any = self.encoder
         return _called(lambda: second.encode_prepared(inputs))
+
+    def _reduced(self, picture: Image | None) -> Any:
+        reducing: Any = self.encoder
+        return None if picture is None else reducing.reduced(picture.copy())
 
     def _checked(self, items: Sequence[Item], role: Role, returned: Any) -> Floats:
         vectors = self.array(returned)

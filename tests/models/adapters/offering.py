@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tests.models.adapters.conforming import Sound
+from tests.models.adapters.conforming import PIXELS, Sound
 
 from mbench.core.types import Item, Role, Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class SoundInTwoStages(Sound):
@@ -24,6 +28,30 @@ class SoundInTwoStages(Sound):
 
     def encode(self, items: Sequence[Item], *, role: Role) -> Vectors:
         return self.encode_prepared(self.prepare(items, role=role))
+
+
+class SoundWithSmallPictures(SoundInTwoStages):
+    def reduced(self, picture: Image) -> Image:
+        return picture.convert("RGB").resize((PIXELS, PIXELS))
+
+
+class ReducesTooFar(SoundWithSmallPictures):
+    def reduced(self, picture: Image) -> Image:
+        return super().reduced(picture).resize((PIXELS - 1, PIXELS - 1))
+
+
+class ReducesWithAnotherFilter(SoundWithSmallPictures):
+    """As a decoder does that is asked for a smaller picture."""
+
+    def reduced(self, picture: Image) -> Image:
+        return picture.convert("RGB").reduce(2) if picture.width > 300 else super().reduced(picture)
+
+
+class ReducesWhatIsInRGB(SoundWithSmallPictures):
+    def reduced(self, picture: Image) -> Image:
+        if picture.mode == "CMYK":
+            raise ValueError("four channels")
+        return super().reduced(picture)
 
 
 class PreparesOtherWords(SoundInTwoStages):
