@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import torch
 from tests.models.strange_pictures import STRANGE
 from tests.models.tiny_clip import noise
 
+from mbench.core.compiled import available
+from mbench.models import resampling
 from mbench.models.hf import pil_processor, processed
 from mbench.models.pictures import prepared
-from mbench.models.pixels import pixel_values, steps_of
+from mbench.models.pixels import pixel_values, reduced, steps_of
 
 SIZES = [(224, 224), (225, 223), (33, 77), (320, 240), (240, 321), (224, 300), (3, 500), (1, 1)]
 PICTURES = STRANGE | {f"{width} x {height}": noise(width, height) for width, height in SIZES}
@@ -25,6 +28,15 @@ PROCESSORS: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+@pytest.fixture(params=["loops", "no loops"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops are worth it from the first picture on, or never."""
+    if request.param == "loops" and not available():
+        pytest.skip("numba is not installed, or switched off")
+    monkeypatch.setattr(resampling.PICTURES, "enough", -1 if request.param == "loops" else sys.maxsize)
+
+
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize(("family", "settings"), PROCESSORS)
 def test_pixels_equal_those_of_the_processor_bit_for_bit(family: str, settings: dict[str, Any]) -> None:
     processor = pil_processor(family)(**settings)
@@ -36,6 +48,21 @@ def test_pixels_equal_those_of_the_processor_bit_for_bit(family: str, settings: 
     for one, (name, picture) in zip(found, ready.items(), strict=True):
         expected = processor([picture], return_tensors="pt", input_data_format="channels_last")["pixel_values"][0]
         assert one.dtype == expected.dtype and torch.equal(one, expected), name
+
+
+@pytest.mark.usefixtures("loops")
+@pytest.mark.parametrize(("family", "settings"), PROCESSORS)
+def test_pixels_of_a_picture_that_was_reduced_are_those_of_the_whole(family: str, settings: dict[str, Any]) -> None:
+    processor = pil_processor(family)(**settings)
+    pictures = {name: picture.copy() for name, picture in PICTURES.items()}
+    small = {name: reduced(processor, picture) for name, picture in pictures.items()}
+    expected = processed(processor, PICTURES.values())["pixel_values"]
+    for ready in (small.values(), [reduced(processor, picture) for picture in small.values()]):
+        assert torch.equal(processed(processor, ready)["pixel_values"], expected)
+    assert all(pictures[name].tobytes() == PICTURES[name].tobytes() for name in pictures)
+    steps = steps_of(processor)
+    if steps is not None and steps.shape is not None and steps.final:
+        assert {one.size for one in small.values()} == {steps.shape[::-1]}
 
 
 class OtherSteps(pil_processor("CLIP")):  # type: ignore[misc]
@@ -58,3 +85,4 @@ def test_other_processors_do_their_work_themselves(processor: Any) -> None:
     assert pixel_values(processor, [picture]) is None
     expected = processor([picture], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
     assert torch.equal(processed(processor, [picture])["pixel_values"], expected)
+    assert torch.equal(processed(processor, [reduced(processor, picture)])["pixel_values"], expected)
