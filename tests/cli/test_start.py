@@ -1,4 +1,4 @@
-"""What commands load: a run whose vectors are all stored needs no model, and nothing needs pandas."""
+"""What commands load: a run whose vectors are all stored needs no model, and nothing needs pandas or numba."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Command
 
-HEAVY = ("torch", "pandas", "transformers", "PIL", "datasets", "huggingface_hub", "pyarrow.dataset")
+HEAVY = ("torch", "numba", "pandas", "transformers", "PIL", "datasets", "huggingface_hub", "pyarrow.dataset")
 PROGRAM = f"""
 import sys
 from mbench.cli.main import main
@@ -55,7 +55,7 @@ def test_reading_results_loads_nothing_heavy(warm: Path) -> None:
     assert loaded("compare", warm / "results" / "tiny", warm / "results" / "random") == "0 []"
 
 
-@pytest.mark.parametrize("arguments", [("tasks",), ("models",), ("describe", "tiny")])
+@pytest.mark.parametrize("arguments", [("--help",), ("tasks",), ("models",), ("describe", "tiny")])
 def test_what_computes_nothing_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded(*arguments) == "0 []"
 
