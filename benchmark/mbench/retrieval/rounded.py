@@ -17,20 +17,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbench.core.compiled import Payoff
 from mbench.core.types import Floats, Vectors
 from mbench.retrieval.filters import FP32, Filter
 from mbench.retrieval.int8 import EXCLUDED, LARGEST, Counts, largest_pairs, most_of_pair, padded
-from mbench.retrieval.rounding_loops import rounded_blocks
 from mbench.retrieval.survivors import BLOCK
+from mbench.retrieval.tile_loops import rounded_blocks
 from mbench.retrieval.tiles import Tile, widened
 from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NUMBERS = Payoff(1 << 29)
-"""Numbers that torch has rounded in about the time that it takes to compile a loop."""
 SMALLEST = 2.0**-100
 """A unit of candidates, at least: a smaller one might have no reciprocal."""
 MEASURING = 2.0**-22
@@ -55,7 +52,7 @@ class RoundedTile:
         vectors = room.take("tile in int8", (n, padded(dimension)), torch.int8)
         vectors[:, dimension:] = 0
         units, residuals = (np.empty(n // BLOCK, dtype=np.float32) for _ in range(2))
-        if NUMBERS.worth(tile.vectors.numel()):
+        if room.loops:
             smallest = np.float32(SMALLEST)
             rounded_blocks(tile.vectors.numpy(), np.float32(LARGEST), smallest, vectors.numpy(), units, residuals)
         else:

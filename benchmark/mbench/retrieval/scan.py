@@ -75,7 +75,7 @@ class Scan:
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
-        self.room = Room(self.plan.workers, self.tiles.device)
+        self.room = Room(self.plan.workers, self.tiles.device, self.tiles.loops)
         self.looking = Looking(self.pool, self.k, self.excluded, self.room, np.full(len(self.queries), -np.inf))
 
     def run(self) -> Scored:
@@ -148,7 +148,7 @@ class Scan:
 
     def _first_look(self, candidates: Rows, rank: int) -> list[slice]:
         """Return the queries of which too much survives; the large tile is let go before sharper ones are loaded."""
-        tile = self.tiles.load(candidates, self._at(0), Room(device=self.tiles.device))
+        tile = self.tiles.load(candidates, self._at(0), Room(1, self.tiles.device, self.tiles.loops))
         dense: list[slice] = []
         shares = parts(self._everyone, -(-len(self.queries) // self.plan.workers))
         if np.isinf(tile.norm):

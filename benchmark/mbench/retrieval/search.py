@@ -29,7 +29,7 @@ from mbench.retrieval.probe import fastest_precision
 from mbench.retrieval.rounded import Trial
 from mbench.retrieval.scan import Scan
 from mbench.retrieval.small import Small, fits
-from mbench.retrieval.tiles import Tiles, device_memory, spare_bytes
+from mbench.retrieval.tiles import NUMBERS, Tiles, device_memory, spare_bytes
 from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
 from mbench.retrieval.workers import plain_torch, run_all
 
@@ -126,7 +126,9 @@ class _Search:
         names = [one.name for one in PRECISIONS]
         levels = PRECISIONS[names.index(FP32.name if precision == INT8 else precision) :]
         centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
-        tiles = Tiles(self.corpus, centre, device, spare_bytes(device))
+        blocks = -(-len(self.queries) // self.plan.block)
+        loops = NUMBERS.worth(blocks * self.corpus.size) and device == "cpu"
+        tiles = Tiles(self.corpus, centre, device, spare_bytes(device), loops)
         trial = Trial() if precision == INT8 else None
         for part in _blocks(len(self.queries), self.plan.block, exclude):
             block = self.queries[part]

@@ -29,10 +29,11 @@ UPLOADED = 4096
 class Room(threading.local):
     """Memory for large arrays that a thread uses again and again: fresh memory costs time and falls into pieces.
 
-    `rows` is how many rows of vectors the thread should work on at a time.
+    `rows` is how many rows of vectors the thread should work on at a time, `loops` whether compiled loops do it.
     """
 
-    def __init__(self, workers: int = 1, device: str = "cpu") -> None:
+    def __init__(self, workers: int = 1, device: str = "cpu", loops: bool = False) -> None:
+        self.loops = loops
         self.rows = UPLOADED if device != "cpu" else CACHED if workers == 1 else SHARED
         self._kept: dict[str, Tensor] = {}
 
