@@ -112,6 +112,12 @@ def test_what_a_model_raises_while_it_reduces_names_model_role_and_picture(error
         items_for(raising(error), PHOTOS, ROWS, "candidate")
 
 
+@pytest.mark.parametrize("wrong", [None, np.zeros((2, 2, 3), dtype=np.uint8)])
+def test_what_is_no_picture_never_makes_a_text_of_a_pair(wrong: Any) -> None:
+    with pytest.raises(ModelError, match=r"reduced a query picture of 50 x 40 .* expected a picture of PIL"):
+        items_for(Reduces(work=lambda picture: wrong), PHOTOS, ROWS, "query")
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

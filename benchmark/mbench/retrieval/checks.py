@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ from mbench.core.calls import called
 from mbench.core.errors import EncodingError, ModelError
 from mbench.core.specs import ModelCard
 from mbench.core.staged import Staged, reducer
-from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, Vectors, needs_of
+from mbench.core.types import Encoder, Item, ItemTable, Reduce, Role, Rows, Vectors, needs_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,20 +59,12 @@ def prepare_checked(encoder: Staged, items: Sequence[Item], role: Role) -> objec
 def items_for(encoder: Encoder, table: ItemTable, rows: Rows, role: Role) -> list[Item]:
     """Return the items of `rows`, with pictures only if the encoder looks at them, reduced if it does that.
 
-    Raises ImageError, ModelError with the cause for whatever the adapter raises, MemoryError when memory has run out.
+    Raises ImageError, ModelError with the cause for whatever the adapter raises and for what is no picture, MemoryError
+    when memory has run out.
     """
     reduce = reducer(encoder)
-
-    def reduced(picture: Image) -> Image:
-        return called(
-            lambda: picture if reduce is None else reduce(picture),
-            lambda error: ModelError(
-                f"Model {encoder.card.id!r} raised {type(error).__name__} while it reduced a {role} picture of "
-                f"{picture.width} x {picture.height} pixels ({picture.mode}): {error}"
-            ),
-        )
-
-    return table.items(rows, images="image" in needs_of(encoder), reduced=reduce and reduced)
+    reducing = None if reduce is None else partial(_reduced, encoder, reduce, role)
+    return table.items(rows, images="image" in needs_of(encoder), reduced=reducing)
 
 
 def checked(
@@ -98,6 +91,23 @@ def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -
     if norms is None:
         norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     return (vectors / norms[:, None]).astype(np.float32)
+
+
+def _reduced(encoder: Encoder, reduce: Reduce, role: Role, picture: Image) -> Image:
+    import PIL.Image
+
+    what = f"a {role} picture of {picture.width} x {picture.height} pixels ({picture.mode})"
+    found = called(
+        lambda: reduce(picture),
+        lambda error: ModelError(
+            f"Model {encoder.card.id!r} raised {type(error).__name__} while it reduced {what}: {error}"
+        ),
+    )
+    if not isinstance(found, PIL.Image.Image):
+        raise ModelError(
+            f"Model {encoder.card.id!r} reduced {what} to {type(found).__name__}; expected a picture of PIL."
+        )
+    return found
 
 
 def _called(work: Callable[[], T], encoder: Encoder, items: Sequence[Item], role: Role) -> T:
