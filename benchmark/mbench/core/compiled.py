@@ -82,6 +82,7 @@ class Loop(Generic[P]):
 def compiled(written: Callable[P, None]) -> Loop[P]:
     """Decorate a loop over numpy arrays that writes to some of them, to be called only where `available()`.
 
-    Sums of floats in it may be added up in any order. The first call compiles, for about a second.
+    Sums of floats in it may be added up in any order. The first call compiles, for about a second. Loops that it calls
+    and constants stand in the same file: what is kept on disk is compiled anew when that file changes, no other.
     """
     return Loop(written)
