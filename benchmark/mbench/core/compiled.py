@@ -41,12 +41,36 @@ class Payoff:
         return self.done > self.enough and available()
 
 
-class Loop(Generic[P]):
-    """A function of arrays and numbers, compiled for the types of its arguments when it is first called with them."""
+class Part:
+    """What is put into loops that call it: `made` returns it in numba's terms, and imports numba to do so."""
 
-    def __init__(self, written: Callable[P, None]) -> None:
+    def __init__(self, made: Callable[[], Any]) -> None:
+        functools.update_wrapper(self, made)
+        self.made = made
+
+    def __call__(self, *args: Any) -> Any:
+        """Stand in a loop: only compiled loops call it."""
+        raise TypeError(f"{self.made.__name__} is there for compiled loops alone")
+
+    @functools.cached_property
+    def machine(self) -> Any:
+        """What numba puts into the loops."""
+        return self.made()
+
+    def again(self) -> Any:
+        """Return the same: nothing of it is kept on disk."""
+        return self.machine
+
+
+class Loop(Generic[P]):
+    """A function of arrays and numbers, compiled for the types of its arguments when it is first called with them.
+
+    Unless it is `exact`, sums of floats may be added up in any order.
+    """
+
+    def __init__(self, written: Callable[P, None], exact: bool = False) -> None:
         functools.update_wrapper(self, written)
-        self.written = written
+        self.written, self.exact = written, exact
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call the compiled function. Other threads go on while it runs."""
@@ -54,7 +78,7 @@ class Loop(Generic[P]):
             self.machine(*args, **kwargs)
         except Exception:
             # The disk may be full, or what was kept on it damaged, which shows as all kinds of errors.
-            self.machine = self._made(kept=False)
+            self.machine = self.again()
             self.machine(*args, **kwargs)
 
     @functools.cached_property
@@ -63,19 +87,24 @@ class Loop(Generic[P]):
         try:
             return self._made(kept=True)
         except RuntimeError:
-            return self._made(kept=False)
+            return self.again()
+
+    def again(self) -> Any:
+        """Return the same, compiled for this process alone."""
+        return self._made(kept=False)
 
     def _made(self, *, kept: bool) -> Any:
         import numba
 
-        return numba.njit(self._calling(kept), cache=kept, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+        freedom: Any = False if self.exact else {"reassoc", "contract", "nsz"}
+        return numba.njit(self._calling(kept), cache=kept, nogil=True, fastmath=freedom)
 
     def _calling(self, kept: bool) -> Any:
         """Return the function with what is compiled in place of the loops that it calls."""
         written: Any = self.written
         code, known = written.__code__, written.__globals__
-        loops = {name: known[name] for name in code.co_names if isinstance(known.get(name), Loop)}
-        called = {name: loop.machine if kept else loop._made(kept=False) for name, loop in loops.items()}
+        loops = {name: known[name] for name in code.co_names if isinstance(known.get(name), Loop | Part)}
+        called = {name: loop.machine if kept else loop.again() for name, loop in loops.items()}
         return functools.update_wrapper(FunctionType(code, {**known, **called}), written) if called else written
 
 
@@ -86,3 +115,8 @@ def compiled(written: Callable[P, None]) -> Loop[P]:
     and constants stand in the same file: what is kept on disk is compiled anew when that file changes, no other.
     """
     return Loop(written)
+
+
+def compiled_exactly(written: Callable[P, None]) -> Loop[P]:
+    """Decorate a loop as `compiled` does, whose sums are added up as they are written."""
+    return Loop(written, exact=True)

@@ -16,7 +16,9 @@ import numpy as np
 
 from mbench.core.mapped import forget
 from mbench.core.types import Floats, Rows, Vectors
-from mbench.retrieval.vectors import Corpus, read_rows
+from mbench.retrieval.pairwise import stretches
+from mbench.retrieval.search_loops import Stretches, scored
+from mbench.retrieval.vectors import NUMBERS, Corpus, bits_of, is_plain, read_rows
 
 SPAN = 192
 """Pairs of one query that are scored at a time. (Few and large operations: each costs a thread a turn at the lock.)"""
@@ -48,10 +50,31 @@ SCATTERED = 4096
 
 def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candidate_rows: Rows) -> Floats:
     """Return float64 [m]: the canonical score of each pair. Fastest when `query_rows` is sorted."""
+    least, most = int(query_rows.min(initial=len(queries))), int(query_rows.max(initial=-1))
+    wide = queries[least : most + 1].astype(np.float64, order="C")
+    if NUMBERS.worth(len(query_rows) * queries.shape[1]) and is_plain(corpus):
+        cuts = stretches(queries.shape[1])
+        if cuts is not None:
+            return _scored_in_loops(wide, corpus, query_rows - least, candidate_rows, cuts)
+    return _scored(wide, corpus, query_rows - least, candidate_rows)
+
+
+def _scored_in_loops(
+    queries: Floats, corpus: Corpus, query_rows: Rows, candidate_rows: Rows, cuts: Stretches
+) -> Floats:
+    stored, line = bits_of(corpus), np.empty(queries.shape[1], dtype=np.float32)
+    scores = np.empty(len(query_rows))
+    for first in range(0, len(scores), SCATTERED):
+        part = slice(first, first + SCATTERED)
+        scored(queries, stored, (query_rows[part], candidate_rows[part]), cuts, line, scores[part])
+        forget(corpus)
+    return scores
+
+
+def _scored(queries: Floats, corpus: Corpus, query_rows: Rows, candidate_rows: Rows) -> Floats:
     import torch
 
-    least, most = int(query_rows.min(initial=len(queries))), int(query_rows.max(initial=-1))
-    wide = torch.from_numpy(queries[least : most + 1].astype(np.float64, order="C"))
+    wide = torch.from_numpy(queries)
     raw = np.empty((SPAN, queries.shape[1]), dtype=corpus.dtype)
     single = np.empty(raw.shape, dtype=np.float32) if raw.dtype == np.float16 else raw
     products = np.empty(raw.shape)
@@ -61,7 +84,7 @@ def canonical_scores(queries: Vectors, corpus: Corpus, query_rows: Rows, candida
         read_rows(corpus, candidate_rows[first:last], raw[:size])
         if single is not raw:
             torch.from_numpy(single[:size]).copy_(torch.from_numpy(raw[:size]))
-        torch.from_numpy(products[:size]).copy_(torch.from_numpy(single[:size])).mul_(wide[query_rows[first] - least])
+        torch.from_numpy(products[:size]).copy_(torch.from_numpy(single[:size])).mul_(wide[query_rows[first]])
         np.add.reduce(products[:size], axis=1, out=scores[first:last])
         if last // SCATTERED > first // SCATTERED:
             forget(corpus)

@@ -20,8 +20,8 @@ import numpy as np
 from mbench.core.types import Floats, Vectors
 from mbench.retrieval.filters import FP32, Filter
 from mbench.retrieval.int8 import EXCLUDED, LARGEST, Counts, largest_pairs, most_of_pair, padded
+from mbench.retrieval.search_loops import rounded_blocks
 from mbench.retrieval.survivors import BLOCK
-from mbench.retrieval.tile_loops import rounded_blocks
 from mbench.retrieval.tiles import Tile, widened
 from mbench.retrieval.workers import Room
 

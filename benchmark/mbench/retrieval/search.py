@@ -29,8 +29,8 @@ from mbench.retrieval.probe import fastest_precision
 from mbench.retrieval.rounded import Trial
 from mbench.retrieval.scan import Scan
 from mbench.retrieval.small import Small, fits
-from mbench.retrieval.tiles import NUMBERS, Tiles, device_memory, spare_bytes
-from mbench.retrieval.vectors import Corpus, centre_of, require_finite, spread
+from mbench.retrieval.tiles import Tiles, device_memory, spare_bytes
+from mbench.retrieval.vectors import NUMBERS, Corpus, centre_of, require_finite, spread
 from mbench.retrieval.workers import plain_torch, run_all
 
 PAIRS = 1 << 17

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from mbench.core.compiled import Payoff
 from mbench.core.errors import UserError
 from mbench.core.mapped import forget, is_mapped
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.filters import BF16, FP32, FP64, Filter, Precision
-from mbench.retrieval.tile_loops import Bits, converted
-from mbench.retrieval.vectors import Corpus, read_ascending, require_finite, run_of
+from mbench.retrieval.search_loops import converted
+from mbench.retrieval.vectors import Corpus, bits_of, is_plain, read_ascending, require_finite, run_of
 from mbench.retrieval.workers import Room
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", float, Floats)
 
-NUMBERS = Payoff(1 << 30)
-"""Numbers that torch converts and rounds in about the time that it takes to compile loops that are twice as fast."""
 LARGEST_NORM = 2.0**60
 UNDERFLOWN = 2.0**-62
 """More than a number can be whose square underflows in float32."""
@@ -113,7 +110,7 @@ def load_tile(
     They are measured, unless that is `known`. Raises EncodingError where a value is NaN or infinite.
     """
     here = _in_place(corpus, rows) if precision is FP32 and centre is None else None
-    if here is None and room.loops and _plain(corpus) and precision is not FP64:
+    if here is None and room.loops and is_plain(corpus) and precision is not FP64:
         vectors, norm, residual = _converted_in_one(corpus, rows, precision, centre, room)
     elif here is None:
         vectors, norm, residual = _converted(corpus, rows, precision, centre, device, room, known is None)
@@ -181,11 +178,6 @@ def _converted(
     return vectors, norm, residual
 
 
-def _plain(corpus: Corpus) -> bool:
-    """Tell whether the rows lie one after another, as this processor reads numbers."""
-    return corpus.flags.c_contiguous and corpus.flags.aligned and corpus.dtype.isnative
-
-
 def _converted_in_one(
     corpus: Corpus, rows: Rows, precision: Precision, centre: Vectors | None, room: Room
 ) -> tuple[Tensor, float, float]:
@@ -196,11 +188,8 @@ def _converted_in_one(
     vectors = room.take(f"tile in {precision.name}", shape, precision.dtype)
     lines = room.take("lines", (2, shape[1]), torch.float32).numpy()
     norms, residuals = np.zeros((2, len(rows)), dtype=np.float32)
-    stored: Bits = corpus.view(np.int16 if corpus.dtype == np.float16 else np.int32)  # type: ignore[assignment]
-    # One that is read-only is another type to the compiler, so that all are.
-    stored.flags.writeable = False
     middle = np.zeros(0, dtype=np.float32) if centre is None else centre
-    converted(stored, rows, middle, lines, vectors.view(bits).numpy(), norms, residuals)
+    converted(bits_of(corpus), rows, middle, lines, vectors.view(bits).numpy(), norms, residuals)
     return vectors, float(norms.max()), float(residuals.max())
 
 

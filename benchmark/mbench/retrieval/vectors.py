@@ -5,14 +5,30 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mbench.core.compiled import Payoff
 from mbench.core.errors import EncodingError
 from mbench.core.types import Rows, Vectors
+from mbench.retrieval.search_loops import Bits
 from mbench.retrieval.workers import CACHED
 
 Corpus = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
+NUMBERS = Payoff(1 << 30)
+"""Numbers that are converted, rounded and scored in about the time that it takes to compile loops twice as fast."""
 WORTH_CENTRING = 1 / 8
 """Share of the mean square that the squared mean must have."""
+
+
+def is_plain(corpus: Corpus) -> bool:
+    """Tell whether the rows lie one after another, as this processor reads numbers: compiled loops take no others."""
+    return corpus.flags.c_contiguous and corpus.flags.aligned and corpus.dtype.isnative
+
+
+def bits_of(corpus: Corpus) -> Bits:
+    """Return a plain corpus as loops take it: read-only, since others would be another type to the compiler."""
+    stored: Bits = corpus.view(np.int16 if corpus.dtype == np.float16 else np.int32)  # type: ignore[assignment]
+    stored.flags.writeable = False
+    return stored
 
 
 def read_rows(corpus: Corpus, rows: Rows, out: Corpus) -> None:
