@@ -13,6 +13,7 @@ from mbench.data.table import ArrowTable
 
 MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 LIGHT = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "patch_size": 32}
+VIT_B_32 = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "patch_size": 32}
 VIT_B_16 = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "patch_size": 16}
 HEAD = 64
 END = "<|endoftext|>"

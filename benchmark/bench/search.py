@@ -6,6 +6,9 @@ is faster). In a round all take their turn, so that a busy machine slows all ali
 scores, or there is no figure. The cases `avx2-` and `vnni-` are measured with the instructions of processors without
 bfloat16: one of AVX2 alone, and one of AVX-512 that multiplies int8.
 
+Each is measured twice: as the first searches of a process are, and, `with loops`, as they are once so much was searched
+that compiled loops are used (numba, in the extra `fast`).
+
 The bare product is the float32 matrix product, tile by tile, and nothing else; where the corpus is float16, it includes
 the conversion without which there is no such product. The index of faiss is built beforehand.
 """
@@ -13,6 +16,7 @@ the conversion without which there is no such product. The index of faiss is bui
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -30,7 +34,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mbench.core.compiled import available
 from mbench.retrieval.probe import fastest_precision
+from mbench.retrieval.vectors import NUMBERS
 from mbench.search import top_k
 
 TILE = 8192
@@ -99,7 +105,12 @@ def measure(case: Case, options: argparse.Namespace, folder: Path) -> None:
     queries = np.concatenate(list(unit_vectors(case.queries, seed=1)))
     corpus = made_corpus(case, folder)
     precision = "fp32" if case.name.startswith("fp32") else fastest_precision("cpu")
-    searches: dict[str, Search] = {"ours": partial(ours, queries, corpus, options.k, options.threads, precision)}
+    settings = (queries, corpus, options.k, options.threads, precision)
+    searches: dict[str, Search] = {"ours": partial(ours, *settings, False)}
+    if available():
+        searches["ours with loops"] = partial(ours, *settings, True)
+        searches["ours with loops"]()
+    mine = list(searches)
     for name in case.alternatives:
         if name != "faiss" or find_spec("faiss"):
             searches[name] = PREPARE[name](queries, corpus, options.k, options.threads)
@@ -117,11 +128,11 @@ def measure(case: Case, options: argparse.Namespace, folder: Path) -> None:
         "clock": options.clock,
         "repeats": options.repeats,
     }
-    for name in list(searches)[1:]:
+    for name, ours_is in itertools.product(list(searches)[len(mine) :], mine):
         line = {
-            "figure": f"search/{case.name}/{name}",
-            "ratio": round(statistics.median(one["ours"] / one[name] for one in rounds), 3),
-            "ours_seconds": round(statistics.median(one["ours"] for one in rounds), 3),
+            "figure": f"search/{case.name}/{name}{ours_is.removeprefix('ours')}",
+            "ratio": round(statistics.median(one[ours_is] / one[name] for one in rounds), 3),
+            "ours_seconds": round(statistics.median(one[ours_is] for one in rounds), 3),
             "theirs_seconds": round(statistics.median(one[name] for one in rounds), 3),
             "against": against(name),
         }
@@ -161,8 +172,9 @@ def made_corpus(case: Case, folder: Path) -> np.ndarray:
     return np.memmap(path, dtype=np.float16, mode="r", shape=(case.corpus, DIMENSION))
 
 
-def ours(queries: np.ndarray, corpus: np.ndarray, k: int, threads: int, precision: str) -> np.ndarray:
-    """Search with mbench."""
+def ours(queries: np.ndarray, corpus: np.ndarray, k: int, threads: int, precision: str, loops: bool) -> np.ndarray:
+    """Search with mbench, with compiled loops or without."""
+    NUMBERS.enough = -1 if loops else sys.maxsize
     return top_k(queries, corpus, k, workers=threads, precision=precision).scores
 
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench_clip import VIT_B_16, save_clip
+from bench_clip import VIT_B_32, save_clip
 
 TASK = "emoji-ctrl"
 MODELS = ("tiny", "clip")
@@ -41,7 +41,7 @@ def measured(model: str, folder: Path, repeats: int) -> dict[str, Any]:
     """Return the figure of one model."""
     arguments = ["-m", model]
     if model == "clip":
-        checkpoint = save_clip(folder / "checkpoint", **VIT_B_16 | {"patch_size": 32})
+        checkpoint = save_clip(folder / "checkpoint", **VIT_B_32)
         arguments += ["--model-args", f"checkpoint={checkpoint}"]
     runs = [run(arguments, folder / "cache 0", folder / "cold 0")]
     for number in range(1, 1 if model == "clip" else repeats):
