@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mbench.core.compiled import Loop, Payoff, available, compiled
-from mbench.core.types import Rows
+from mbench.core.compiled import Loop, Part, Payoff, available, compiled, compiled_exactly
+from mbench.core.types import Floats, Rows
 
 
 @compiled
@@ -31,6 +31,38 @@ def doubled_twice(values: Rows, found: Rows) -> None:
     """Write four times the values, by a loop that calls a loop."""
     doubled(values, found)
     doubled(found, found)
+
+
+@Part
+def tripled() -> Any:
+    """Return a function that adds a number up three times."""
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.fadd(builder.fadd(given[0], given[0]), given[0])
+
+    def tripled(typing: Any, value: Any) -> Any:
+        return types.float64(types.float64), code
+
+    return intrinsic(tripled)
+
+
+@compiled
+def three_times(values: Floats, found: Floats) -> None:
+    """Write three times the values, by a part."""
+    for place in range(len(values)):
+        found[place] = tripled(values[place])
+
+
+@compiled_exactly
+def squares_added_up(rows: Floats, found: Floats) -> None:
+    """Write the sums of the squares of each row, from the first to the last."""
+    for row in range(len(rows)):
+        total = 0.0
+        for place in range(rows.shape[1]):
+            total += rows[row, place] * rows[row, place]
+        found[row] = total
 
 
 @pytest.fixture
@@ -149,3 +181,49 @@ def test_loops_pay_after_enough_work_and_nothing_is_loaded_before(monkeypatch: p
     payoff = Payoff(10)
     assert [payoff.worth(5), payoff.worth(5), payoff.worth(0)] == [False] * 3 and not asked
     assert payoff.worth(1) and payoff.worth(0) and len(asked) == 2
+
+
+@pytest.fixture
+def anew(numba: Any) -> None:
+    """No loop with parts or exact sums was compiled yet."""
+    for loop in (tripled, three_times, squares_added_up):
+        loop.__dict__.pop("machine", None)
+
+
+def tripled_rightly() -> bool:
+    values = np.arange(50.0) / 7
+    found = np.zeros(50)
+    three_times(values, found)
+    return bool((found == values + values + values).all())
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_part_is_put_into_the_loop_that_calls_it_and_kept_on_disk_with_it(tmp_path: Path) -> None:
+    assert tripled_rightly()
+    assert {path.name.split("-")[0].split(".")[-1] for path in tmp_path.rglob("*.nbc")} == {"three_times"}
+    three_times.__dict__.pop("machine")
+    assert tripled_rightly() and sum(three_times.machine.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_loop_with_a_part_is_compiled_in_a_process_that_can_write_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
+    assert tripled_rightly()
+
+
+def test_a_part_that_is_called_where_nothing_is_compiled_says_so_and_imports_nothing() -> None:
+    part = Part(lambda: pytest.fail("numba was asked for"))
+    with pytest.raises(TypeError, match="there for compiled loops alone"):
+        part(1.0)
+    assert tripled.__doc__ == "Return a function that adds a number up three times."
+
+
+@pytest.mark.usefixtures("anew")
+def test_sums_of_an_exact_loop_are_added_up_as_they_are_written() -> None:
+    rows, found = np.random.default_rng(0).standard_normal((20, 1024)), np.zeros(20)
+    one_by_one = np.cumsum(rows * rows, axis=1)[:, -1]
+    for lanes in (2, 4, 8, 16, 32, 64):
+        in_lanes = (rows * rows).reshape(20, -1, lanes).cumsum(axis=1)[:, -1].sum(axis=1)
+        assert (in_lanes != one_by_one).any(), "these must be sums whose order shows"
+    squares_added_up(rows, found)
+    assert np.array_equal(found, one_by_one)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.retrieval.brute_force import KINDS, OTHER, assert_same, brute_force, embeddings, some_sets
+from tests.retrieval.loops import looping
 from tests.retrieval.test_int8_products import in_16_bits
 
 from mbench.core.errors import UserError
@@ -43,17 +44,24 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     return Looks(monkeypatch)
 
 
+OPTIONS = [
+    (False, 1, None, True), (True, 3, None, False), (True, 3, None, True), (True, 1, 2, False), (False, 3, 1, True),
+]  # fmt: skip
+"""Half precision, threads, units that two neighbours may have together, compiled loops."""
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("options", [(False, 1, None), (True, 3, None), (True, 1, 2), (False, 3, 1)])
+@pytest.mark.parametrize("options", OPTIONS)
 def test_the_first_k_are_those_of_the_full_list(kind, options, looks, monkeypatch):
-    half, workers, together = options
+    half, workers, together, loops = options
     if together is not None:
         monkeypatch.setattr(rounded, "most_of_pair", lambda width: 254 // together + together - 1)
         monkeypatch.setattr(looking, "products", in_16_bits(together))
     queries, corpus = embeddings(kind, 20, 9001, 12, half=half, seed=6)
     rng = np.random.default_rng(1)
     exclude, ranks = some_sets(rng, 20, 9001, 90), rng.permutation(9001)
-    found = top_k(queries, corpus, 7, exclude=exclude, tie_ranks=ranks, precision="int8", workers=workers)
+    with looping(loops):
+        found = top_k(queries, corpus, 7, exclude=exclude, tie_ranks=ranks, precision="int8", workers=workers)
     assert_same(found, brute_force(queries, corpus, 7, exclude, None, ranks), kind)
     if kind in ("plain", "anisotropic"):
         assert any(looks.left), "no look in int8 left anything, or there was none"

@@ -13,20 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.retrieval.brute_force import KINDS, OTHER, assert_same, brute_force, embeddings, some_sets
+from tests.retrieval.loops import looping
 
 from mbench.core.errors import EncodingError, UserError
 from mbench.core.types import Sets
-from mbench.retrieval import plan, small
+from mbench.retrieval import plan
 from mbench.search import Rankings, top_k
 
 PRECISIONS = ("bf16", "fp32", "fp64")
-
-
-@pytest.fixture(params=["small", "large"])
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Search as small pools are, then as large ones are."""
-    if request.param == "large":
-        monkeypatch.setattr(small, "PRODUCTS", 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -36,20 +30,21 @@ def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         st.integers(1, 12), st.sampled_from([1, 2, 15, 16, 63, 200, 777]), st.sampled_from([1, 2, 3, 7, 64])
     ),
     k=st.sampled_from([1, 2, 10, 90]),
-    options=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    options=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
     precision=st.sampled_from(["auto", *PRECISIONS]),
     device=st.sampled_from(["cpu", OTHER]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_equals_brute_force(kind, shape, k, options, precision, device, seed):
     rng = np.random.default_rng(seed)
-    half, excluding, ranked = options
+    half, excluding, ranked, loops = options
     queries, corpus = embeddings(kind, *shape, half=half, seed=seed)
     exclude = some_sets(rng, *shape[:2], 20) if excluding else None
     tie_ranks = rng.permutation(shape[1]) if ranked else None
-    found = top_k(
-        queries, corpus, k, exclude=exclude, tie_ranks=tie_ranks, precision=precision, workers=2, device=device
-    )
+    with looping(loops):
+        found = top_k(
+            queries, corpus, k, exclude=exclude, tie_ranks=tie_ranks, precision=precision, workers=2, device=device
+        )
     assert_same(found, brute_force(queries, corpus, k, exclude, None, tie_ranks))
 
 
@@ -61,9 +56,10 @@ def test_many_small_tiles_and_blocks_change_nothing(kind, half, monkeypatch):
     queries, corpus = embeddings(kind, 12, 1500, 24, half=half, seed=5)
     exclude = some_sets(np.random.default_rng(1), 12, 1500, 90)
     expected = brute_force(queries, corpus, 20, exclude)
-    for precision, workers in itertools.product(PRECISIONS, (1, 3)):
-        found = top_k(queries, corpus, 20, exclude=exclude, precision=precision, workers=workers)
-        assert_same(found, expected, precision, workers)
+    for precision, (workers, loops) in itertools.product(PRECISIONS, ((1, half), (3, not half))):
+        with looping(loops):
+            found = top_k(queries, corpus, 20, exclude=exclude, precision=precision, workers=workers)
+        assert_same(found, expected, precision, workers, loops)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -71,8 +67,9 @@ def test_many_small_tiles_and_blocks_change_nothing(kind, half, monkeypatch):
 def test_memory_threads_and_precision_do_not_change_a_bit(precision, memory):
     queries, corpus = embeddings("anisotropic", 40, 6000, 48, half=True, seed=2)
     expected = brute_force(queries, corpus, 15)
-    for workers in (1, 3):
-        assert_same(top_k(queries, corpus, 15, memory=memory, workers=workers, precision=precision), expected)
+    for workers, loops in itertools.product((1, 3), (False, True)):
+        with looping(loops):
+            assert_same(top_k(queries, corpus, 15, memory=memory, workers=workers, precision=precision), expected)
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,14 +78,17 @@ def test_memory_threads_and_precision_do_not_change_a_bit(precision, memory):
     n=st.integers(1, 60),
     k=st.integers(1, 12),
     precision=st.sampled_from(["auto", "fp32"]),
+    loops=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_galleries_equal_brute_force(n_queries, n, k, precision, seed):
+def test_galleries_equal_brute_force(n_queries, n, k, precision, loops, seed):
     rng = np.random.default_rng(seed)
     queries, corpus = embeddings("duplicates", n_queries, n, 8, half=True, seed=seed)
     galleries, exclude = some_sets(rng, n_queries, n, 25), some_sets(rng, n_queries, n, 5)
     tie_ranks = rng.permutation(n)
-    found = top_k(queries, corpus, k, galleries=galleries, exclude=exclude, tie_ranks=tie_ranks, precision=precision)
+    options = {"galleries": galleries, "exclude": exclude, "tie_ranks": tie_ranks, "precision": precision}
+    with looping(loops):
+        found = top_k(queries, corpus, k, **options)
     assert_same(found, brute_force(queries, corpus, k, exclude, galleries, tie_ranks))
 
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.retrieval.brute_force import OTHER, assert_same, brute_force, embeddings, some_sets
+from tests.retrieval.loops import looping
 
 from mbench.retrieval import search
 from mbench.search import top_k
@@ -50,15 +51,17 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     half=st.booleans(),
     d=st.sampled_from([1, 2, 9, 130]),
     options=st.sampled_from([{}, {"precision": "bf16"}, {"precision": "fp32"}, {"precision": "fp32", "device": OTHER}]),
+    loops=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_the_layout_of_queries_and_corpus_changes_nothing_and_lets_no_excluded_candidate_in(
-    of_queries, of_corpus, half, d, options, seed
+    of_queries, of_corpus, half, d, options, loops, seed
 ):
     queries, corpus = embeddings("plain", 6, 300, d, half=half, seed=seed)
     exclude = some_sets(np.random.default_rng(seed), 6, 300, 200)
     expected = brute_force(queries, corpus, 9, exclude)
-    found = top_k(LAYOUTS[of_queries](queries), LAYOUTS[of_corpus](corpus), 9, exclude=exclude, **options)
+    with looping(loops):
+        found = top_k(LAYOUTS[of_queries](queries), LAYOUTS[of_corpus](corpus), 9, exclude=exclude, **options)
     assert_same(found, expected)
 
 
