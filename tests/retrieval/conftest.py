@@ -21,9 +21,11 @@ def loops() -> Iterator[None]:
 
 
 @pytest.fixture(params=["small", "large", "loops"])
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Search as small pools are, then as large ones are, without loops and in them."""
     if request.param == "loops":
         request.getfixturevalue("loops")
     if request.param != "small":
         monkeypatch.setattr(small, "PRODUCTS", 0)
+    with looping(request.param == "loops"):
+        yield
