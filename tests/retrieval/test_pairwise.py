@@ -134,6 +134,9 @@ def test_queries_in_any_layout_and_order_are_scored_alike() -> None:
     for layout in LAYOUTS.values():
         found = canonical_scores(layout(queries.copy()), corpus, query_rows[mixed], candidates[mixed])
         assert np.array_equal(found, expected)
+    last, some = query_rows[-9:], candidates[-9:]
+    assert last.min() > 0, "these must not begin with the first query"
+    assert np.array_equal(canonical_scores(queries, corpus, last, some), by_numpy(queries, corpus, last, some))
     assert canonical_scores(queries, corpus, query_rows[:0], candidates[:0]).shape == (0,)
 
 
