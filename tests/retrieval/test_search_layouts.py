@@ -87,3 +87,18 @@ def test_many_excluded_pairs_are_looked_up_for_some_queries_at_a_time(monkeypatc
     assert [row for part in cut for row in range(part.start, part.stop)] == list(range(23))
     assert all(part.stop - part.start == 1 or exclude.sizes()[part].sum() <= 100 for part in cut)
     assert_same(top_k(queries, corpus, 9, exclude=exclude, precision="fp32"), brute_force(queries, corpus, 9, exclude))
+
+
+@pytest.mark.parametrize("n", [40, 3000])
+def test_denormal_vectors_are_searched_rightly_in_a_program_that_takes_them_for_zero(n: int) -> None:
+    rng = np.random.default_rng(n)
+    queries = rng.standard_normal((17, 24), dtype=np.float32)
+    corpus = (rng.integers(-9, 10, (n, 24)) * np.float64(1e-44)).astype(np.float32)
+    expected = brute_force(queries, corpus, 5)
+    assert torch.set_flush_denormal(True)
+    try:
+        found = top_k(queries, corpus, 5, workers=2)
+        assert torch.tensor(1e-41) * 1 == 0, "the program's own setting"
+    finally:
+        torch.set_flush_denormal(False)
+    assert_same(found, expected)

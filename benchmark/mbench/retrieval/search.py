@@ -31,7 +31,7 @@ from mbench.retrieval.scan import Scan
 from mbench.retrieval.small import Small, fits
 from mbench.retrieval.tiles import Tiles, device_memory, spare_bytes
 from mbench.retrieval.vectors import NUMBERS, Corpus, centre_of, require_finite, spread
-from mbench.retrieval.workers import plain_torch, run_all
+from mbench.retrieval.workers import plain_torch, run_all, whole_denormals
 
 PAIRS = 1 << 17
 """Pairs that are scored in one go on the plain path."""
@@ -83,7 +83,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
         _check_sets(name, sets, len(queries), len(corpus))
     ties = TieOrder(_checked_ranks(tie_ranks, len(corpus)))
     small = precision == "auto" and device == "cpu" and fits(queries, corpus, galleries, memory)
-    with nullcontext(1) if small else plain_torch() as threads:
+    with whole_denormals(), nullcontext(1) if small else plain_torch() as threads:
         format_ = "" if small else _format(precision, device, queries, len(corpus), k)
         sizes = (len(queries), len(corpus), queries.shape[1], min(k, len(corpus)))
         plan = make_plan(*sizes, memory, workers or threads, device)

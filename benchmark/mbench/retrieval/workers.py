@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -22,6 +24,8 @@ CACHED = 128
 SHARED = 512
 """The same beside other threads: after each operation they compete for the interpreter, so few large ones are best."""
 
+DENORMAL = 1e-41
+"""Less than the least float32 that has all its digits."""
 UPLOADED = 4096
 """The same for another device, which wants few and large copies."""
 
@@ -72,6 +76,24 @@ def plain_torch() -> Iterator[int]:
     finally:
         torch.set_num_threads(threads)
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced
+
+
+@contextmanager
+def whole_denormals() -> Iterator[None]:
+    """Take very small numbers as they are, also where the program around us has torch take them for zero.
+
+    Threads that are started meanwhile do so as well.
+    """
+    if np.float32(DENORMAL) * np.float32(1) != 0:
+        yield
+        return
+    import torch
+
+    torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(True)
 
 
 @contextmanager
