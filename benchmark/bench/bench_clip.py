@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,22 @@ def save_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
         grained = np.clip(ground + random.integers(-12, 13, ground.shape), 0, 255).astype(np.uint8)
         PIL.Image.fromarray(grained).save(file, "JPEG", quality=90)
     return files
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set of torch: the pixels of picture files."""
+
+    files: list[Path]
+    processor: Any
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, place: int) -> Any:
+        import PIL.Image
+
+        return self.processor(PIL.Image.open(self.files[place]).convert("RGB"), return_tensors="pt")["pixel_values"][0]
 
 
 def sentence(number: int) -> str:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_clip import LIGHT, VIT_B_16, VIT_B_32, picture_table, save_clip, save_photos, sentence, text_table
+from bench_clip import LIGHT, VIT_B_16, VIT_B_32, Opened, picture_table, save_clip, save_photos, sentence, text_table
 
 from mbench.core.compiled import available
 from mbench.core.types import LoadOptions, Vectors
@@ -171,27 +171,11 @@ def with_loader(model: Clip, files: list[Path]) -> Vectors:
     import torch
     from torch.utils.data import DataLoader
 
-    loader: Any = DataLoader(Opened(files, model.processor), batch_size=BATCH, num_workers=2)  # type: ignore[arg-type]
+    loader: Any = DataLoader(Opened(files, model.processor), batch_size=BATCH, num_workers=2)
     with torch.inference_mode():
         found = [model.model.get_image_features(pixel_values=one).pooler_output for one in loader]
     result: Vectors = torch.cat(found).numpy()
     return result
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A data set of torch: the pixels of picture files."""
-
-    files: list[Path]
-    processor: Any
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, place: int) -> Any:
-        import PIL.Image
-
-        return self.processor(PIL.Image.open(self.files[place]).convert("RGB"), return_tensors="pt")["pixel_values"][0]
 
 
 def in_mteb(folder: Path, files: list[Path]) -> Work:
