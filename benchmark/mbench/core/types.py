@@ -49,10 +49,7 @@ class ItemTable(Protocol):
         """Return the ids of `rows`, or of all rows."""
 
     def items(self, rows: Rows, *, images: bool = True, reduced: Reduce | None = None) -> list[Item]:
-        """Return the items of `rows`; pictures are decoded only with `images`, and `reduced` one by one.
-
-        Raises ImageError, and what `reduced` raises.
-        """
+        """Return the items, if `images` with pictures, each `reduced`. Raises ImageError, and what `reduced` raises."""
 
     def content_keys(self, rows: Rows, needs: frozenset[str]) -> Keys:
         """Return [len(rows), 16], digests of the fields in `needs` (id, text, image): equal contents, equal digests."""

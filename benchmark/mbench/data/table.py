@@ -67,10 +67,7 @@ class ArrowTable:
         return self.columns["id"].chunk(0)
 
     def items(self, rows: Rows, *, images: bool = True, reduced: Reduce | None = None) -> list[Item]:
-        """Return the items of `rows`; pictures are decoded only with `images`, and `reduced` one by one.
-
-        Raises ImageError, and what `reduced` raises.
-        """
+        """Return the items, if `images` with pictures, each `reduced`. Raises ImageError, and what `reduced` raises."""
         values = [self._values(name, rows) for name in CORE]
         return [
             Item(str(key), text, self._open(image, reduced) if images else None, instruction)
@@ -215,10 +212,8 @@ class ArrowTable:
         return list(self._taken(name, rows).to_pylist())
 
     def _open(self, reference: str | None, reduced: Reduce | None) -> Any:
-        if reference is None or self.pictures is None:
-            return None
-        picture = self.pictures.open(reference)
-        return picture if reduced is None else reduced(picture)
+        picture = None if reference is None or self.pictures is None else self.pictures.open(reference)
+        return picture if picture is None or reduced is None else reduced(picture)
 
     def _contents(self, name: str, rows: Rows) -> pa.Array:
         if name not in self.columns.column_names:
