@@ -105,16 +105,14 @@ def test_a_run_embeds_reduced_pictures_and_whole_ones_where_encode_was_replaced(
 
 @pytest.mark.parametrize("error", [ValueError("no such mode"), KeyError("w"), SystemExit("bye")])
 def test_what_a_model_raises_while_it_reduces_names_model_role_and_picture(error: BaseException) -> None:
-    said = (
-        rf"Model 'fake' raised {type(error).__name__} while it reduced a candidate picture of 50 x 40 pixels \(RGB\): "
-    )
+    said = rf"Model 'fake' raised {type(error).__name__} while it reduced the picture of candidate '0' \(50 x 40 pixels"
     with pytest.raises(ModelError, match=said):
         items_for(raising(error), PHOTOS, ROWS, "candidate")
 
 
 @pytest.mark.parametrize("wrong", [None, np.zeros((2, 2, 3), dtype=np.uint8)])
 def test_what_is_no_picture_never_makes_a_text_of_a_pair(wrong: Any) -> None:
-    with pytest.raises(ModelError, match=r"reduced a query picture of 50 x 40 .* expected a picture of PIL"):
+    with pytest.raises(ModelError, match=r"reduced the picture of query .0. .50 x 40 .* expected a picture of PIL"):
         items_for(Reduces(work=lambda picture: wrong), PHOTOS, ROWS, "query")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from mbench.core.types import Encoder, Item, Reduce, Role, Vectors
+from mbench.core.types import Encoder, Item, Role, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,7 +52,7 @@ class Reducing(Encoder, Protocol):
         """Return a picture to take the place of `picture`. Called from other threads, several at once."""
 
 
-def reducer(encoder: Encoder) -> Reduce | None:
+def reducer(encoder: Encoder) -> Callable[[Image], Image] | None:
     """Return how the encoder reduces a picture, if it does.
 
     One of whose other public methods was replaced, by a subclass or on the object, is given whole pictures: the new one

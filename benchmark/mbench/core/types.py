@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mbench.core.specs import ModelCard
 
 Role = Literal["query", "candidate"]
-Reduce: TypeAlias = "Callable[[Image], Image]"
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -48,8 +47,8 @@ class ItemTable(Protocol):
     def ids(self, rows: Rows | None = None) -> list[str]:
         """Return the ids of `rows`, or of all rows."""
 
-    def items(self, rows: Rows, *, images: bool = True, reduced: Reduce | None = None) -> list[Item]:
-        """Return the items, if `images` with pictures, each `reduced`. Raises ImageError, and what `reduced` raises."""
+    def items(self, rows: Rows, *, images: bool = True, reduced: Callable[[Item], Item] | None = None) -> list[Item]:
+        """Return the items, if `images` with pictures, `reduced`. Raises ImageError, and what `reduced` raises."""
 
     def content_keys(self, rows: Rows, needs: frozenset[str]) -> Keys:
         """Return [len(rows), 16], digests of the fields in `needs` (id, text, image): equal contents, equal digests."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from mbench.core.arrow import filled, flags, integers, numbers, scalar, texts
 from mbench.core.errors import DataError, ImageError, listed
-from mbench.core.types import Floats, Item, ItemTable, Keys, Reduce, Rows
+from mbench.core.types import Floats, Item, ItemTable, Keys, Rows
 from mbench.data.content import KEY_BYTES, digested, keys_of
 from mbench.data.images import ImageSource
 
@@ -66,13 +66,14 @@ class ArrowTable:
         """Return the ids of all rows as Arrow holds them."""
         return self.columns["id"].chunk(0)
 
-    def items(self, rows: Rows, *, images: bool = True, reduced: Reduce | None = None) -> list[Item]:
-        """Return the items, if `images` with pictures, each `reduced`. Raises ImageError, and what `reduced` raises."""
+    def items(self, rows: Rows, *, images: bool = True, reduced: Callable[[Item], Item] | None = None) -> list[Item]:
+        """Return the items, if `images` with pictures, `reduced`. Raises ImageError, and what `reduced` raises."""
         values = [self._values(name, rows) for name in CORE]
-        return [
-            Item(str(key), text, self._open(image, reduced) if images else None, instruction)
+        items = (
+            Item(str(key), text, self._open(image) if images else None, instruction)
             for key, text, instruction, image in zip(*values, strict=True)
-        ]
+        )
+        return list(items if reduced is None else map(reduced, items))
 
     def content_keys(self, rows: Rows, needs: frozenset[str]) -> Keys:
         """Return uint8 [len(rows), 16], digests of the fields in `needs` (id, text, image): equal contents, equal keys.
@@ -211,9 +212,8 @@ class ArrowTable:
             return [None] * len(rows)
         return list(self._taken(name, rows).to_pylist())
 
-    def _open(self, reference: str | None, reduced: Reduce | None) -> Any:
-        picture = None if reference is None or self.pictures is None else self.pictures.open(reference)
-        return picture if picture is None or reduced is None else reduced(picture)
+    def _open(self, reference: str | None) -> Any:
+        return None if reference is None or self.pictures is None else self.pictures.open(reference)
 
     def _contents(self, name: str, rows: Rows) -> pa.Array:
         if name not in self.columns.column_names:

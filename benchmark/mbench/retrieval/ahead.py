@@ -27,6 +27,8 @@ MOST_AHEAD = 8
 """Batches that may be in memory, prepared or in the making, beside the one that the model has."""
 TURN = 2
 """Batches that each thread prepares before a model that keeps all cores busy has its turn, so that none waits long."""
+PIXEL = 4
+"""Bytes of a decoded picture's pixel, at most."""
 IDLE = 4
 """Batches are prepared beside a model that leaves one in so many cores idle."""
 SHARE = 4
@@ -43,9 +45,9 @@ class Batch:
 
     def nbytes(self) -> int:
         """Return the bytes of its pictures, and about those of what was made of them: a float32 for each byte."""
+        made = 0 if self.prepared is None else np.dtype(np.float32).itemsize
         pictures = [item.image for item in self.items if item.image is not None]
-        decoded = sum(one.width * one.height * len(one.getbands()) for one in pictures)
-        return decoded if self.prepared is None else decoded * (1 + np.dtype(np.float32).itemsize)
+        return sum(one.width * one.height * (PIXEL + made * len(one.getbands())) for one in pictures)
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Work:
 def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: Role, tally: Tally) -> Iterator[Batch]:
     """Yield the rows `first[todo]` of `table` in batches of `tally.batch_size`, in their order.
 
-    Some are prepared at the same time, and then the model works on them alone, until it is known to leave cores idle.
+    After the first, some are prepared at a time, and then the model works on them alone, until it leaves cores idle.
     From then on one batch is made ahead, and one more each time that the model had to wait for one, as long as there
     are such cores, and memory for their pictures: the first batch has the largest. Raises ImageError, ModelError when
     memory runs out for the pictures of one batch, and what preparing raises.
@@ -84,7 +86,7 @@ def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: R
     work, beside = Work(_cores()), 0
     threads = min(MOST_AHEAD, work.cores)
     waiting: deque[Future[Batch]] = deque()
-    done, wanted, most = 0, 2, 0
+    done, wanted, most = 0, 1, 0
     pool = _threads(threads)
     try:
         while done < len(todo) or waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -13,7 +14,7 @@ from mbench.core.calls import called
 from mbench.core.errors import EncodingError, ModelError
 from mbench.core.specs import ModelCard
 from mbench.core.staged import Staged, reducer
-from mbench.core.types import Encoder, Item, ItemTable, Reduce, Role, Rows, Vectors, needs_of
+from mbench.core.types import Encoder, Item, ItemTable, Role, Rows, Vectors, needs_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,10 +94,13 @@ def normalised(vectors: Vectors, norms: npt.NDArray[np.float64] | None = None) -
     return (vectors / norms[:, None]).astype(np.float32)
 
 
-def _reduced(encoder: Encoder, reduce: Reduce, role: Role, picture: Image) -> Image:
+def _reduced(encoder: Encoder, reduce: Callable[[Image], Image], role: Role, item: Item) -> Item:
     import PIL.Image
 
-    what = f"a {role} picture of {picture.width} x {picture.height} pixels ({picture.mode})"
+    picture = item.image
+    if picture is None:
+        return item
+    what = f"the picture of {role} {item.id!r} ({picture.width} x {picture.height} pixels, {picture.mode})"
     found = called(
         lambda: reduce(picture),
         lambda error: ModelError(
@@ -107,7 +111,7 @@ def _reduced(encoder: Encoder, reduce: Reduce, role: Role, picture: Image) -> Im
         raise ModelError(
             f"Model {encoder.card.id!r} reduced {what} to {type(found).__name__}; expected a picture of PIL."
         )
-    return found
+    return replace(item, image=found)
 
 
 def _called(work: Callable[[], T], encoder: Encoder, items: Sequence[Item], role: Role) -> T:
