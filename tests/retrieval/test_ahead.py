@@ -157,7 +157,7 @@ def test_nothing_is_prepared_beside_a_model_that_keeps_all_cores_busy(
         clock["wall"] += 1
         clock["processor"] += 1 if not busy or used == 1 else cores - 0.5
     if busy:
-        assert made[:17] == [0, *range(7, -1, -1), *range(7, -1, -1)]
+        assert made[:18] == [1, 0, *range(7, -1, -1), *range(7, -1, -1)]
     else:
         assert min(made[2:-cores]) >= 1
 

@@ -78,15 +78,16 @@ class Work:
 def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: Role, tally: Tally) -> Iterator[Batch]:
     """Yield the rows `first[todo]` of `table` in batches of `tally.batch_size`, in their order.
 
-    After the first, some are prepared at a time, and then the model works on them alone, until it leaves cores idle.
-    From then on one batch is made ahead, and one more each time that the model had to wait for one, as long as there
-    are such cores, and memory for their pictures: the first batch has the largest. Raises ImageError, ModelError when
+    Some are prepared at a time, and then the model works on them alone, until it is known to leave cores idle. From
+    then on one batch is made ahead, and one more each time that the model had to wait for one, as long as there are
+    such cores, and memory for their pictures: the first item of all has the largest. Raises ImageError, ModelError when
     memory runs out for the pictures of one batch, and what preparing raises.
     """
     work, beside = Work(_cores()), 0
     threads = min(MOST_AHEAD, work.cores)
     waiting: deque[Future[Batch]] = deque()
-    done, wanted, most = 0, 1, 0
+    most = min(TURN * threads, MOST_AHEAD, _affordable(encoder, table, first[todo], role, tally.batch_size))
+    done, wanted = 0, min(2, most)
     pool = _threads(threads)
     try:
         while done < len(todo) or waiting:
@@ -98,7 +99,6 @@ def batches(encoder: Encoder, table: ItemTable, first: Rows, todo: Rows, role: R
             if not beside:
                 wait(waiting)
             batch = waiting.popleft().result()
-            most = most or min(TURN * threads, MOST_AHEAD, _affordable(batch))
             if beside:
                 yield batch
                 wanted = min(min(most, beside) + 1, wanted + late)
@@ -119,12 +119,7 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 
 def _made(encoder: Encoder, table: ItemTable, first: Rows, places: Rows, role: Role) -> Batch:
-    try:
-        items = items_for(encoder, table, first[places], role)
-    except MemoryError:
-        raise ModelError(
-            f"Out of memory while {len(places)} {role} pictures were decoded; give a smaller --batch-size."
-        ) from None
+    items = _decoded(encoder, table, first[places], role)
     in_stages = staged(encoder)
     if in_stages is None:
         return Batch(places, items)
@@ -134,10 +129,22 @@ def _made(encoder: Encoder, table: ItemTable, first: Rows, places: Rows, role: R
         return Batch(places, items)  # encoding it will run out of memory too, and then goes on with half of it
 
 
-def _affordable(first: Batch) -> int:
-    """Return how many batches like the first one may wait."""
+def _decoded(encoder: Encoder, table: ItemTable, rows: Rows, role: Role) -> list[Item]:
+    try:
+        return items_for(encoder, table, rows, role)
+    except MemoryError:
+        raise ModelError(
+            f"Out of memory while {len(rows)} {role} pictures were decoded; give a smaller --batch-size."
+        ) from None
+
+
+def _affordable(encoder: Encoder, table: ItemTable, rows: Rows, role: Role, size: int) -> int:
+    """Return how many batches of `size` of these rows may wait, were all as large as the first."""
     left = host_memory_left()
-    return MOST_AHEAD if left is None else max(1, left // SHARE // max(first.nbytes(), 1))
+    if left is None or len(rows) <= size:
+        return MOST_AHEAD
+    largest = Batch(rows[:1], _decoded(encoder, table, rows[:1], role), staged(encoder))
+    return max(1, left // SHARE // max(largest.nbytes() * size, 1))
 
 
 def _cores() -> int:
