@@ -127,8 +127,9 @@ class _Search:
         names = [one.name for one in PRECISIONS]
         levels = PRECISIONS[names.index(FP32.name if precision == INT8 else precision) :]
         centre = centre_of(self.corpus, spread(len(self.corpus), SAMPLE))
-        blocks = -(-len(self.queries) // self.plan.block)
-        loops = NUMBERS.worth(blocks * self.corpus.size) and device == "cpu"
+        # Numbers are read once for each block of queries, and rounded once more for a look in int8.
+        times = -(-len(self.queries) // self.plan.block) * (2 if precision == INT8 else 1)
+        loops = NUMBERS.worth(times * self.corpus.size) and device == "cpu"
         tiles = Tiles(self.corpus, centre, device, spare_bytes(device), loops)
         trial = Trial() if precision == INT8 else None
         for part in _blocks(len(self.queries), self.plan.block, exclude):
