@@ -30,7 +30,7 @@ TRIED = ((83, 61, 37, 29), (61, 83, 41, 43), (30, 120, 10, 80), (19, 31, 19, 67)
 """Widths and heights, before and after, of what is tried; some of them as tall as others may be."""
 STRIP = 64
 """Lines of a picture that are transposed at once, so that they stay in the processor's cache."""
-KEPT = 64
+KEPT = 512
 """Pairs of lengths whose weights are kept."""
 LARGEST = 1 << 22
 """Pixels of the largest picture that Pillow holds in one block of memory. A larger one would have to be copied, which
