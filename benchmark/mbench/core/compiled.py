@@ -1,7 +1,8 @@
 """Loops that numba compiles to machine code when they are first called, where numba is installed.
 
-What is written so is written twice: the loop for numba, and numpy, torch or Pillow for everybody else, with the same
-result bit for bit. Compiled code is kept beside the source, or in the user's cache, as numba does it.
+What is written so is written twice: the loop for numba, and numpy, torch or Pillow for everybody else. Pictures and
+scores are the same bit for bit; only the bounds by which a search drops candidates may differ in their last bits.
+Compiled code is kept beside the source, or in the user's cache, as numba does it.
 """
 
 from __future__ import annotations
