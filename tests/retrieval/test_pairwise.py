@@ -140,6 +140,26 @@ def test_queries_in_any_layout_and_order_are_scored_alike() -> None:
     assert canonical_scores(queries, corpus, query_rows[:0], candidates[:0]).shape == (0,)
 
 
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+@pytest.mark.parametrize("often", [0, 1000], ids=["by candidate", "by query"])
+@pytest.mark.parametrize("d", [40, 43])
+def test_any_number_of_pairs_is_scored_alike_in_any_order(
+    half: bool, often: int, d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs, "OFTEN", often)
+    monkeypatch.setattr(pairs, "TOGETHER", 25)
+    monkeypatch.setattr(pairs, "SCATTERED", 11)
+    queries, corpus = vectors(d, half=half)
+    query_rows, candidates = some_pairs(corpus)
+    expected = by_numpy(queries, corpus, query_rows, candidates)
+    for many in range(1, 61):
+        found = canonical_scores(queries, corpus, query_rows[:many], candidates[:many])
+        assert np.array_equal(found, expected[:many]), many
+    same = np.full(60, 3)
+    found = canonical_scores(queries, corpus, query_rows, same)
+    assert np.array_equal(found, by_numpy(queries, corpus, query_rows, same))
+
+
 def test_a_mapped_corpus_is_dropped_from_memory_between_scores(
     ways: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from mbench.retrieval.search_loops import LANES, Stretches, scored
+from mbench.retrieval.search_loops import LANES, PAIRS, Stretches, scored
 
 STRETCH = 128
 """Numbers that numpy adds up in lanes at most; of more, it adds up two halves."""
@@ -23,9 +23,9 @@ def stretches(dimension: int) -> Stretches | None:
     queries, candidates = vectors.astype(np.float32)
     expected = np.add.reduce(queries.astype(np.float64) * candidates, axis=1)
     scores, rows = np.empty(TRIED), np.arange(TRIED)
-    stored, line = candidates.view(np.int32), np.empty(dimension, dtype=np.float32)
+    stored, lines = candidates.view(np.int32), np.empty((PAIRS, dimension), dtype=np.float32)
     stored.flags.writeable = False
-    scored(queries.astype(np.float64), stored, (rows, rows), cuts, line, scores)
+    scored(queries.astype(np.float64), stored, (rows, rows), cuts, lines, scores)
     return cuts if np.array_equal(scores, expected) else None
 
 

@@ -31,12 +31,10 @@ BIAS = np.int32((127 - 15) << 23)
 """What the exponent of a float32 has more than that of a float16,"""
 EXPONENT = np.int32(1 << 23)
 """and one more."""
-CACHE_LINE = 64
-"""Bytes that the memory gives at a time."""
-AHEAD = 4
-"""Rows from all over the memory that are asked for before they are needed: to get one takes longer than to score it."""
 LANES = 8
 """Sums that numpy makes side by side of numbers that are to be added up."""
+PAIRS = LANES // 2
+"""Pairs that are scored side by side: the processor begins several additions before one is done."""
 
 
 @compiled
@@ -145,103 +143,108 @@ class Stretches(NamedTuple):
 
 @Part
 def in_lanes() -> Any:
-    """Return a function of arrays of float32 and float64: the sum of `steps` times LANES products from `start` on.
+    """Return a function that writes the sums of `steps` times LANES products from `start` on, one for each of PAIRS.
 
-    Each lane is summed apart, in vectors of the processor, which the compiler does not make of a loop whose order it
-    has to keep; then they are added in pairs.
+    Given are tables of float32 (or their bits) and of float64, which rows make the pairs [2, PAIRS], where to write,
+    and both. Each lane is summed apart, in vectors of the processor, which the compiler does not make of a loop whose
+    order it has to keep; then lanes are added in pairs.
     """
     from llvmlite import ir
-    from numba.core import types
+    from numba.core import cgutils, types
     from numba.extending import intrinsic
 
     singles, doubles = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.DoubleType(), LANES)
-    nothing = ir.Constant(doubles, [0.0] * LANES)
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        left, right = (context.make_array(signature.args[n])(context, builder, given[n]).data for n in (0, 1))
-        start, steps = given[2:]
-        number = start.type
+        arrays = [context.make_array(signature.args[nth])(context, builder, given[nth]) for nth in range(4)]
+        start, steps = given[4:]
 
-        def loaded(numbers: Any, kind: Any, place: Any, aligned: int) -> Any:
-            found = builder.load(builder.bitcast(builder.gep(numbers, [place]), kind.as_pointer()))
-            found.align = aligned
+        def begin(side: int, kind: Any) -> list[Any]:
+            first = builder.bitcast(arrays[side].data, kind.element.as_pointer())
+            width = builder.extract_value(arrays[side].shape, 1)
+            rows = [builder.load(cgutils.gep(builder, arrays[2].data, PAIRS * side + nth)) for nth in range(PAIRS)]
+            return [builder.gep(first, [builder.add(builder.mul(row, width), start)]) for row in rows]
+
+        def loaded(first: Any, kind: Any, step: Any) -> Any:
+            place = builder.gep(first, [builder.mul(step, step.type(LANES))])
+            found = builder.load(builder.bitcast(place, kind.as_pointer()))
+            found.align = 4 if kind is singles else 8
             return found
 
-        before, loop, after = builder.block, builder.append_basic_block("step"), builder.append_basic_block("sum")
-        builder.cbranch(builder.icmp_signed(">", steps, number(0)), loop, after)
-        builder.position_at_end(loop)
-        step, sums = builder.phi(number), builder.phi(doubles)
-        place = builder.add(start, builder.mul(step, number(LANES)))
-        wide = builder.fpext(loaded(left, singles, place, 4), doubles)
-        grown = builder.fadd(sums, builder.fmul(wide, loaded(right, doubles, place, 8)))
-        further = builder.add(step, number(1))
-        builder.cbranch(builder.icmp_signed("<", further, steps), loop, after)
-        for one, first, then in ((step, number(0), further), (sums, nothing, grown)):
-            one.add_incoming(first, before)
-            one.add_incoming(then, loop)
-        builder.position_at_end(after)
-        whole = builder.phi(doubles)
-        whole.add_incoming(nothing, before)
-        whole.add_incoming(grown, loop)
-        lanes = [builder.extract_element(whole, ir.IntType(32)(lane)) for lane in range(LANES)]
-        while len(lanes) > 1:
-            lanes = [builder.fadd(a, b) for a, b in zip(lanes[::2], lanes[1::2], strict=True)]
-        return lanes[0]
+        def neighbours(one: Any, other: Any) -> Any:
+            size = one.type.count * (1 if one is other else 2)
+            kind = ir.VectorType(ir.IntType(32), size // 2)
+            halves = [ir.Constant(kind, list(range(odd, size, 2))) for odd in (0, 1)]
+            return builder.fadd(*(builder.shuffle_vector(one, other, half) for half in halves))
 
-    def in_lanes(typing: Any, left: Any, right: Any, start: Any, steps: Any) -> Any:
-        return types.float64(left, right, types.intp, types.intp), code
+        kept = [cgutils.alloca_once_value(builder, ir.Constant(doubles, [0.0] * LANES)) for _ in range(PAIRS)]
+        lefts, rights = begin(0, singles), begin(1, doubles)
+        with cgutils.for_range(builder, steps) as loop:
+            for total, left, right in zip(kept, lefts, rights, strict=True):
+                wide = builder.fpext(loaded(left, singles, loop.index), doubles)
+                product = builder.fmul(wide, loaded(right, doubles, loop.index))
+                builder.store(builder.fadd(builder.load(total), product), total)
+        sums = [builder.load(total) for total in kept]
+        while len(sums) > 1:
+            sums = list(map(neighbours, sums[::2], sums[1::2]))
+        whole = neighbours(sums[0], sums[0])
+        builder.store(whole, builder.bitcast(arrays[3].data, whole.type.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    def in_lanes(typing: Any, left: Any, right: Any, rows: Any, found: Any, start: Any, steps: Any) -> Any:
+        return types.void(left, right, rows, found, types.intp, types.intp), code
 
     return intrinsic(in_lanes)
 
 
-@Part
-def fetched() -> Any:
-    """Return a function that asks the memory for the number at a place of an array, and does not wait for it."""
-    from llvmlite import ir
-    from numba.core import types
-    from numba.extending import intrinsic
+@compiled
+def opened_once(stored: Bits, rows: Rows, lines: Vectors) -> None:
+    """Open `rows` of what is `stored`, neighbours that are equal once, and say instead where in `lines` they are."""
+    before = np.int64(-1)
+    for nth in range(len(rows)):
+        before, same = rows[nth], rows[nth] == before
+        if not same:
+            opened(stored[before], lines[nth])
+        rows[nth] = rows[nth - 1] if same else nth
 
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        numbers = context.make_array(signature.args[0])(context, builder, given[0]).data
-        place = builder.bitcast(builder.gep(numbers, [given[1]]), ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
-        read, keep, data = word(0), word(3), word(1)
-        builder.call(builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind), [place, read, keep, data])
-        return context.get_dummy_value()
 
-    def fetched(typing: Any, numbers: Any, place: Any) -> Any:
-        return types.void(numbers, types.intp), code
-
-    return intrinsic(fetched)
+@compiled_exactly
+def joined(sums: Floats, last: int, times: int) -> None:
+    """Add the `last` row of `sums` to the one before, and that to the one before it, so many `times`."""
+    for row in range(last, last - times, -1):
+        for nth in range(PAIRS):
+            sums[row - 1, nth] += sums[row, nth]
 
 
 @compiled_exactly
 def scored(
-    queries: Floats, stored: Bits, pairs: tuple[Rows, Rows], cuts: Stretches, line: Vectors, scores: Floats
+    queries: Floats, stored: Bits, pairs: tuple[Rows, Rows], cuts: Stretches, lines: Vectors, scores: Floats
 ) -> None:
-    """Write to `scores` [m] the products of `pairs`, rows of `queries` [., d] and of what is `stored` [n, d].
+    """Write to `scores` [m] the products of `pairs`, rows of `queries` [., d] and of what is `stored`, as of `opened`.
 
-    `stored` is as of `opened`, `line` [d] room to work in, and `cuts` are those of d.
+    `lines` [PAIRS, d] is room to work in, and `cuts` are those of d.
     """
     starts, lengths, joins = cuts
-    sums = np.empty(len(starts))
-    for nth in range(len(scores)):
-        if nth + AHEAD < len(scores):
-            later = stored[pairs[1][nth + AHEAD]]
-            for place in range(0, len(later), CACHE_LINE // stored.itemsize):
-                fetched(later, place)
-        query = queries[pairs[0][nth]]
-        opened(stored[pairs[1][nth]], line)
+    sums = np.empty((len(starts), PAIRS))
+    rows = np.empty((2, PAIRS), dtype=np.int64)
+    in_place = stored.itemsize == 4 and stored.shape[1] % LANES == 0
+    for first in range(0, len(scores), PAIRS):
+        for nth in range(PAIRS):
+            pair = min(first + nth, len(scores) - 1)
+            rows[0, nth], rows[1, nth] = pairs[1][pair], pairs[0][pair]
+        if not in_place:
+            opened_once(stored, rows[0], lines)
         left = 0
         for stretch in range(len(starts)):
             start, steps = starts[stretch], lengths[stretch] // LANES
-            total = in_lanes(line, query, start, steps)
+            if in_place:
+                in_lanes(stored, queries, rows, sums[left], start, steps)
+            else:
+                in_lanes(lines, queries, rows, sums[left], start, steps)
             for place in range(start + steps * LANES, start + lengths[stretch]):
-                total += np.float64(line[place]) * query[place]
-            sums[left] = total
-            for _ in range(joins[stretch]):
-                sums[left - 1] += sums[left]
-                left -= 1
-            left += 1
-        scores[nth] = sums[0]
+                for nth in range(PAIRS):
+                    sums[left, nth] += np.float64(lines[rows[0, nth], place]) * queries[rows[1, nth], place]
+            joined(sums, left, joins[stretch])
+            left += 1 - joins[stretch]
+        for nth in range(min(PAIRS, len(scores) - first)):
+            scores[first + nth] = sums[0, nth]
