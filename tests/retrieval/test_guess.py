@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.retrieval.brute_force import OTHER, assert_same, brute_force
+from tests.retrieval.loops import looping
 
 from mbench.core.types import Sets
 from mbench.retrieval import plan, small
 from mbench.retrieval.excluded import Excluded
-from mbench.retrieval.path import RUN, Path, rows_of
+from mbench.retrieval.path import MORE, RUN, SHORTEST, Path, rows_of, run_length
 from mbench.retrieval.scan import Scan
 from mbench.search import top_k
 
@@ -71,9 +72,9 @@ def vectors(n_queries: int = 6, n: int = N) -> tuple[np.ndarray, np.ndarray]:
     return queries.astype(np.float32), corpus.astype(np.float32)
 
 
-def one_of_each_run(sample: np.ndarray) -> np.ndarray:
-    """Return fewer than K rows, each of another run of the sample."""
-    return np.sort(np.random.default_rng(5).permutation(sample[7::RUN])[: K - 1])
+def one_of_each_run(sample: np.ndarray, k: int = K, run: int = RUN) -> np.ndarray:
+    """Return fewer than `k` rows, each of another run of the sample."""
+    return np.sort(np.random.default_rng(5).permutation(sample[7::run])[: k - 1])
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -138,6 +139,37 @@ def test_a_sample_that_tells_the_truth_is_enough(n, precision, seen):
     assert len(seen.guesses) == 1
     assert np.isfinite(seen.guesses[0]).all()
     assert seen.missed == []
+
+
+@pytest.mark.parametrize("k", [200, 1000, 5000])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize("misled", [False, True])
+@pytest.mark.parametrize("loops", [False, True])
+def test_many_results_are_guessed_from_shorter_runs_and_found_where_that_misleads(k, precision, misled, loops, seen):
+    queries, corpus = vectors(3)
+    sample = seen.sampled_by(lambda: top_k(queries, corpus, k, precision=precision))
+    if misled:
+        corpus[one_of_each_run(sample, k, len(sample) // (k - 1)), 0] = 50
+    with looping(loops):
+        assert_same(top_k(queries, corpus, k, precision=precision), brute_force(queries, corpus, k))
+    assert np.isfinite(seen.guesses[0]).all()
+    assert seen.missed == ([[0, 1, 2]] if misled else [])
+
+
+def test_a_guess_that_would_count_nearly_all_that_was_seen_is_not_made(seen):
+    queries, corpus = vectors(3)
+    assert_same(top_k(queries, corpus, N // 3, precision="bf16"), brute_force(queries, corpus, N // 3))
+    assert np.isinf(seen.guesses[0]).all()
+
+
+@pytest.mark.parametrize("seen", [1, 100, 4096, 16_384, 200_000])
+def test_runs_are_as_long_as_there_are_enough_of_them(seen):
+    for rank in (1, 7, 37, 219, 1804, 9000):
+        length = run_length(rank, seen)
+        assert length in (0, *(RUN >> halved for halved in range(RUN.bit_length() - 1)))
+        assert seen // length >= MORE * rank if length else SHORTEST * MORE * rank > seen
+        assert length in (0, RUN) or 2 * length * MORE * rank > seen
+    assert run_length(0, seen) == 0, "no guess is asked for"
 
 
 @pytest.mark.parametrize("k", [1, 50, 200, 1000])

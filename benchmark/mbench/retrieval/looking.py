@@ -11,7 +11,7 @@ from mbench.core.types import Floats, Rows
 from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import Filter
 from mbench.retrieval.int8 import EXCLUDED, pair_products, products, reaching
-from mbench.retrieval.path import RUN
+from mbench.retrieval.path import run_length
 from mbench.retrieval.pool import Found, Pool
 from mbench.retrieval.rounded import Rounded
 from mbench.retrieval.survivors import Survivors, kth_largest, survivors
@@ -64,9 +64,11 @@ class Looking:
         lower, upper = look.chosen.bounds(few.values, error, few.queries)
         return Found(few.queries + look.part.start, look.candidates[few.candidates], lower, upper)
 
-    def raise_guess(self, rank: int) -> None:
-        """Guess anew, from all that survived in the samples so far."""
-        np.maximum(self.guess, self.pool.best_of_runs(RUN, rank), out=self.guess)
+    def raise_guess(self, rank: int, seen: int) -> None:
+        """Guess anew, from all that survived in the samples so far, of `seen` rows."""
+        length = run_length(rank, seen)
+        if length:
+            np.maximum(self.guess, self.pool.best_of_runs(length, rank), out=self.guess)
 
     def _coarsely(self, look: Look, rounded: Rounded, error: Floats) -> Survivors | None:
         """Return what survives a look in int8 and then float32 products of single pairs; None if the former is much."""
@@ -125,7 +127,8 @@ class Looking:
         every = np.arange(products.shape[1])
         if len(products) >= self.k:
             self.pool.raise_low(look.part, look.chosen.bounds(kth_largest(products, self.k), error, every)[0])
-        runs = len(products) // RUN
-        if 0 < 2 * look.rank <= runs:
-            best = kth_largest(products[: runs * RUN].view(runs, RUN, -1).amax(1), look.rank)
+        length = run_length(look.rank, len(products))
+        if length:
+            runs = len(products) // length
+            best = kth_largest(products[: runs * length].view(runs, length, -1).amax(1), look.rank)
             self.guess[look.part] = look.chosen.bounds(best, error, every)[0]

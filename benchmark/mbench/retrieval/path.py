@@ -13,6 +13,10 @@ from mbench.retrieval.survivors import BLOCK
 
 RUN = 128
 """Neighbouring candidates of the first tile: enough to read a file in order."""
+MORE = 4
+"""How many times as many runs there must be as the guess counts: of fewer, several good rows share one too often."""
+SHORTEST = 2
+"""Neighbours of which at least only the best is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +82,14 @@ def tiled(pieces: list[range], width: int) -> Iterator[list[range]]:
     """Yield at least one piece and as many as `width` rows hold; none is longer than the first."""
     together = max(1, width // max(map(len, pieces[:1]), default=1))
     yield from (pieces[first : first + together] for first in range(0, len(pieces), together))
+
+
+def run_length(rank: int, seen: int) -> int:
+    """Return how long the runs of `seen` rows may be that the guess of this `rank` counts only the best of.
+
+    As long as such runs are enough: a power of 2, and RUN at most. It is 0 where they would be shorter than SHORTEST.
+    """
+    length = RUN
+    while length * MORE * rank > seen:
+        length //= 2
+    return length if rank and length >= SHORTEST else 0

@@ -86,11 +86,11 @@ class Scan:
         self._first(rows_of(first), path.guess_rank(self.k, seen) if self.guessing else 0)
         for nth, sample in enumerate(others, 1):
             if nth > 1 and nth & (nth - 1) == 0:
-                self.looking.raise_guess(path.guess_rank(self.k, seen))
+                self.looking.raise_guess(path.guess_rank(self.k, seen), seen)
             self._all(tiled(sample, width))
             seen += sum(map(len, sample))
         if others:
-            self.looking.raise_guess(path.guess_rank(self.k, seen))
+            self.looking.raise_guess(path.guess_rank(self.k, seen), seen)
         self._all(path.tiles(width))
         best = self.pool.finish()
         missed = np.flatnonzero(self.pool.low < self.looking.guess)
