@@ -11,7 +11,9 @@ import pytest
 from tests.retrieval.brute_force import embeddings
 
 from mbench.retrieval.filters import PRECISIONS, Filter
-from mbench.retrieval.pairs import canonical_scores
+from mbench.retrieval.pairs import TieOrder, canonical_scores
+from mbench.retrieval.plan import ENTRY
+from mbench.retrieval.pool import CROWDED, Found, Pool
 from mbench.retrieval.scan import Scan
 from mbench.retrieval.tiles import Tile, Tiles
 from mbench.retrieval.workers import SHARED, Room
@@ -39,6 +41,22 @@ def test_the_large_first_tile_is_gone_before_sharper_ones_are_loaded(workers: in
     top_k(queries, corpus, 10, precision="bf16", workers=workers)
     assert alive
     assert not any(alive)
+
+
+@pytest.mark.parametrize("slack", [0.0, 0.5, 100.0])
+@pytest.mark.parametrize("ranks", [None, np.random.default_rng(4).permutation(9000)])
+def test_a_pool_of_many_results_holds_no_more_than_planned(slack: float, ranks: Any):
+    n_queries, k = 250, 400
+    pool = Pool(n_queries, k, TieOrder(ranks), lambda queries, candidates: np.ones(len(queries)))
+    queries = np.arange(10 * n_queries) % n_queries
+    tracemalloc.start()
+    for first in range(0, 8 * k, 10):
+        scores = np.ones(len(queries))
+        pool.add(Found(queries, first + np.arange(len(queries)) // n_queries, scores - slack, scores + slack))
+    pool.finish()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3 / 4 * ENTRY * (CROWDED + 1) * n_queries * k, "the rest is for sorting, which is not traced"
 
 
 def test_pairs_of_few_queries_do_not_widen_all_of_them():

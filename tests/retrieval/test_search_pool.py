@@ -16,6 +16,13 @@ from mbench.retrieval.pool import SMALLEST, Found, Pool
 from mbench.retrieval.survivors import BLOCK
 
 
+class Backwards(TieOrder):
+    """The first row wins."""
+
+    def of(self, candidates: np.ndarray) -> np.ndarray:
+        return -candidates.astype(np.int64)
+
+
 def fill(pool: Pool, truth: np.ndarray, slack: float, parts: int) -> None:
     """Add all pairs, in parts, with bounds `slack` around their true scores."""
     queries, candidates = np.divmod(np.random.default_rng(0).permutation(truth.size), truth.shape[1])
@@ -42,6 +49,20 @@ def test_a_crowd_of_ties_does_not_grow_the_pool_nor_is_it_scored_again_and_again
     assert sum(len(part.queries) for part in pool._parts) <= 6 * SMALLEST
     assert pool.finish().candidates.tolist() == [*range(99_999, 99_989, -1)] * 3
     assert sum(scored) <= 300_000
+
+
+@pytest.mark.parametrize("most", [300, 60_000, 70_000, 2**32 - 1, 2**32, 2**40])
+@pytest.mark.parametrize("ranked", [False, True])
+def test_rows_of_any_number_keep_it_and_their_order_among_ties(most, ranked):
+    rows = np.array([0, 1, 255, most - 1, most])
+    ties = Backwards() if ranked else TieOrder()
+    pool = Pool(2, 3, ties, lambda queries, candidates: (candidates == 1).astype(float))
+    for candidate in rows:
+        pool.add(Found(np.array([0, 1]), candidate.repeat(2), np.zeros(2), np.ones(2)))
+    best = pool.finish()
+    assert best.queries.tolist() == [0, 0, 0, 1, 1, 1]
+    assert best.candidates.tolist() == ([1, 0, 255] if ranked else [1, most, most - 1]) * 2
+    assert best.candidates.dtype == best.queries.dtype == np.int64
 
 
 @pytest.mark.parametrize("d", [1, 2, 7, 8, 9, 127, 128, 129, 200, 768, 1000, 4097, 20_000])

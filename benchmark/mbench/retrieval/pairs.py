@@ -124,7 +124,8 @@ def first_k(pairs: Scored, k: int, ties: TieOrder) -> Scored:
     order = order[by_query(pairs.queries[order])]
     same_score, same_query = np.diff(pairs.scores[order]) == 0, np.diff(pairs.queries[order]) == 0
     if (same_score & same_query).any():
-        order = np.lexsort((-ties.of(pairs.candidates), -pairs.scores, pairs.queries))
+        del order, same_score, same_query
+        order = np.lexsort((~ties.of(pairs.candidates), -pairs.scores, pairs.queries))
     order = order[place_in_query(pairs.queries[order]) < k]
     return Scored(pairs.queries[order], pairs.candidates[order], pairs.scores[order])
 

@@ -17,6 +17,8 @@ SHAPES = (
     (4096, 1 << 21),
     (4096, 3 << 19),
     (4096, 1 << 20),
+    (4096, 1 << 19),
+    (4096, 1 << 18),
     (2048, 1 << 19),
     (1024, 1 << 18),
     (1024, 1 << 17),
@@ -30,7 +32,7 @@ DEVICE_WORKERS = 2
 """Threads that feed a device: one prepares while the other waits for it."""
 FOUND = 160
 """Bytes that a pair takes while it is read from the products,"""
-ENTRY = 110
+ENTRY = 84
 """and while the pool, where it lies, is sorted and scored."""
 OVERHEAD = 3 * 1000**2
 """Bytes that a thread, its memory pools and the matrix library take, whatever the sizes."""

@@ -21,6 +21,8 @@ from mbench.retrieval.pairs import Scored, TieOrder, by_query, first_k
 
 SMALLEST = 4096
 """Fewer new entries than this are not worth settling."""
+AT_ONCE = 1 << 18
+"""Pairs that the scorer is given at a time, whose rows are widened for it."""
 CROWDED = 3
 """When bounds alone leave more than so many times the result, all that is left is scored exactly."""
 
@@ -30,7 +32,10 @@ Scorer = Callable[[Rows, Rows], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Pairs that a filter could not drop, with lower <= canonical score <= upper. All arrays have the same length."""
+    """Pairs that a filter could not drop, with lower <= canonical score <= upper. All arrays have the same length.
+
+    Row numbers are of any type.
+    """
 
     queries: Rows
     candidates: Rows
@@ -40,6 +45,10 @@ class Found:
     def take(self, chosen: Rows) -> Found:
         """Return the chosen entries (positions)."""
         return Found(self.queries[chosen], self.candidates[chosen], self.lower[chosen], self.upper[chosen])
+
+    def narrow(self) -> Found:
+        """Return the same with row numbers in few bytes, since millions of pairs may be held."""
+        return Found(_narrow(self.queries), _narrow(self.candidates), self.lower, self.upper)
 
     @staticmethod
     def joined(parts: list[Found]) -> Found:
@@ -62,7 +71,7 @@ class Pool:
         self._result = max(k * n_queries, SMALLEST)
         self._size, self._full = 0, CROWDED * self._result
         nothing = np.zeros(0, dtype=np.int64)
-        self._parts = [Found(nothing, nothing, np.zeros(0), np.zeros(0))]
+        self._parts = [Found(nothing, nothing, np.zeros(0), np.zeros(0)).narrow()]
         self._lock = threading.Lock()
 
     def raise_low(self, queries: slice, values: Floats) -> None:
@@ -73,7 +82,7 @@ class Pool:
     def add(self, found: Found) -> None:
         """Add pairs; settles when as many are new as the result holds."""
         with self._lock:
-            self._parts.append(found)
+            self._parts.append(found.narrow())
             self._size += len(found.queries)
             if self._size > self._full:
                 self._settle()
@@ -86,7 +95,7 @@ class Pool:
         if not len(found.queries):
             return np.full(len(self.low), -np.inf)
         n_runs = int(found.candidates.max()) // length + 1
-        runs = found.queries * n_runs + found.candidates // length
+        runs = found.queries.astype(np.int64) * n_runs + found.candidates // length
         order = np.argsort(runs, kind="stable")
         starts = np.flatnonzero(np.diff(runs[order], prepend=-1))
         best = np.maximum.reduceat(found.lower[order], starts)
@@ -95,8 +104,8 @@ class Pool:
     def finish(self) -> Scored:
         """Return the first k pairs of each query by canonical score and tie rank; the pool is then done with."""
         with self._lock:
-            rest = self._drop(self._sharpen(self._drop(self._taken())))
-            return self._exact(rest)
+            best = self._exact(self._drop(self._sharpen(self._drop(self._taken()))))
+            return Scored(best.queries.astype(np.int64), best.candidates.astype(np.int64), best.scores)
 
     def _taken(self) -> Found:
         """Take everything out, so that nothing is held twice for long."""
@@ -120,16 +129,25 @@ class Pool:
 
     def _sharpen(self, found: Found) -> Found:
         """Score the likely winners exactly, which raises `low`: those whose lower bound is among the k largest."""
-        likely = (found.lower >= self.low[found.queries]) & (found.lower < found.upper)
-        lower, upper = found.lower.copy(), found.upper.copy()
-        lower[likely] = upper[likely] = self._scorer(found.queries[likely], found.candidates[likely])
-        return Found(found.queries, found.candidates, lower, upper)
+        self._score(found, np.flatnonzero((found.lower >= self.low[found.queries]) & (found.lower < found.upper)))
+        return found
 
     def _exact(self, found: Found) -> Scored:
-        open_ = found.lower < found.upper
-        scores = found.lower.copy()
-        scores[open_] = self._scorer(found.queries[open_], found.candidates[open_])
-        return first_k(Scored(found.queries, found.candidates, scores), self._k, self._ties)
+        self._score(found, np.flatnonzero(found.lower < found.upper))
+        return first_k(Scored(found.queries, found.candidates, found.lower), self._k, self._ties)
+
+    def _score(self, found: Found, chosen: Rows) -> None:
+        """Put the scores of the `chosen` entries in the place of their bounds."""
+        for start in range(0, len(chosen), AT_ONCE):
+            some = chosen[start : start + AT_ONCE]
+            rows = (one[some].astype(np.int64) for one in (found.queries, found.candidates))
+            found.lower[some] = found.upper[some] = self._scorer(*rows)
+
+
+def _narrow(rows: Rows) -> Rows:
+    """Return rows in the smallest type that holds them; as they are where that would be of 8 bytes, too."""
+    most = int(rows.max(initial=0))
+    return rows.astype(np.min_scalar_type(most)) if most < 1 << 32 else rows
 
 
 def nth_largest(values: Floats, queries: Rows, n_queries: int, nth: int) -> Floats:
