@@ -20,7 +20,7 @@ from mbench.retrieval.pairwise import stretches
 from mbench.retrieval.search_loops import PAIRS, Stretches, scored
 from mbench.retrieval.vectors import NUMBERS, Corpus, bits_of, is_plain, read_rows
 
-SPAN = 192
+SPAN = 128
 """Pairs of one query that are scored at a time. (Few and large operations: each costs a thread a turn at the lock.)"""
 
 
