@@ -142,7 +142,7 @@ def test_int8_is_chosen_only_where_it_is_exact_and_faster(monkeypatch):
     asked = {"bf16": 3.0, "fp32": 2.0, "int8": 1.0}
     monkeypatch.setattr("mbench.retrieval.probe._product", lambda vectors, precision: asked[precision.name])
     monkeypatch.setattr("mbench.retrieval.probe._product_in_int8", lambda vectors: asked["int8"])
-    monkeypatch.setattr("mbench.retrieval.probe._seconds", lambda product: product)
+    monkeypatch.setattr("mbench.retrieval.probe.seconds", lambda product: product)
     chosen = []
     for seconds, most in ((1.0, 128), (1.0, 0), (1.5, 254)):
         asked["int8"] = seconds

@@ -11,9 +11,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Generic, ParamSpec
+from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @functools.cache
@@ -63,24 +64,26 @@ class Part:
         return self.machine
 
 
-class Loop(Generic[P]):
+class Loop(Generic[P, R]):
     """A function of arrays and numbers, compiled for the types of its arguments when it is first called with them.
 
     Unless it is `exact`, sums of floats may be added up in any order.
     """
 
-    def __init__(self, written: Callable[P, None], exact: bool = False) -> None:
+    def __init__(self, written: Callable[P, R], exact: bool = False) -> None:
         functools.update_wrapper(self, written)
         self.written, self.exact = written, exact
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the compiled function. Other threads go on while it runs."""
+        found: R
         try:
-            self.machine(*args, **kwargs)
+            found = self.machine(*args, **kwargs)
         except Exception:
             # The disk may be full, or what was kept on it damaged, which shows as all kinds of errors.
             self.machine = self.again()
-            self.machine(*args, **kwargs)
+            found = self.machine(*args, **kwargs)
+        return found
 
     @functools.cached_property
     def machine(self) -> Any:
@@ -109,8 +112,8 @@ class Loop(Generic[P]):
         return functools.update_wrapper(FunctionType(code, {**known, **called}), written) if called else written
 
 
-def compiled(written: Callable[P, None]) -> Loop[P]:
-    """Decorate a loop over numpy arrays that writes to some of them, to be called only where `available()`.
+def compiled(written: Callable[P, R]) -> Loop[P, R]:
+    """Decorate a loop over numpy arrays, which may write to some of them, to be called only where `available()`.
 
     Sums of floats in it may be added up in any order. The first call compiles, for about a second. Loops that it calls
     and constants stand in the same file: what is kept on disk is compiled anew when that file changes, no other.
@@ -118,6 +121,6 @@ def compiled(written: Callable[P, None]) -> Loop[P]:
     return Loop(written)
 
 
-def compiled_exactly(written: Callable[P, None]) -> Loop[P]:
+def compiled_exactly(written: Callable[P, R]) -> Loop[P, R]:
     """Decorate a loop as `compiled` does, whose sums are added up as they are written."""
     return Loop(written, exact=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbench.core.types import Floats, Rows
+from mbench.retrieval.blocks import Panels, survivors_of_blocks
 from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import Filter
 from mbench.retrieval.int8 import EXCLUDED, pair_products, products, reaching
@@ -59,8 +60,24 @@ class Looking:
         few = None if look.rounded is None else self._coarsely(look, look.rounded, error)
         if few is None:
             few = self._finely(look, error, most * len(look.chosen.queries))
+        return None if few is None else self._bounded(look, few, error)
+
+    def found_in_blocks(self, look: Look, panels: Panels, most: int) -> Found | None:
+        """Return what survives of a look of all queries, in compiled blocks; None if that is more than `most` pairs."""
+        error = look.chosen.error(look.tile)
+        limits = look.chosen.limits(self._low(look.part), error)
+        few = None if np.isinf(look.tile.norm) else survivors_of_blocks(look.tile, panels, limits, most, self.room)
+        panels.trial.note(few is not None)
         if few is None:
             return None
+        rows, columns = self.excluded.within(look.part, look.candidates)
+        if len(rows):
+            n = len(look.chosen.queries)
+            few = few.take(~np.isin(few.candidates * n + few.queries, columns * n + rows))
+        return self._bounded(look, few, error)
+
+    @staticmethod
+    def _bounded(look: Look, few: Survivors, error: Floats) -> Found:
         lower, upper = look.chosen.bounds(few.values, error, few.queries)
         return Found(few.queries + look.part.start, look.candidates[few.candidates], lower, upper)
 

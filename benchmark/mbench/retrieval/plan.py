@@ -130,6 +130,13 @@ def bearable(k: int, width: int) -> int:
     return min(width, max(2 * k, min(width // DENSE, MANY)))
 
 
+def parts(whole: slice, size: int) -> list[slice]:
+    """Cut `whole` into slices of about the same size and at most `size`, or 1 where that is 0."""
+    n = whole.stop - whole.start
+    even = -(-n // max(-(-n // max(size, 1)), 1))
+    return [slice(a, min(a + even, whole.stop)) for a in range(whole.start, whole.stop, max(even, 1))]
+
+
 def of_block(block: int, dimension: int, k: int) -> int:
     """Return an upper estimate of the bytes that a block of queries takes, with its pool."""
     return OVERHEAD + block * dimension * (8 + 8 + 8 + 4 + 2) + (CROWDED + 1) * max(k * block, SMALLEST) * ENTRY

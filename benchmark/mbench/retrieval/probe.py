@@ -34,11 +34,11 @@ def fastest_precision(device: str) -> str:
     vectors = np.random.default_rng(0).standard_normal((1024, 512), dtype=np.float32)
     if device != "cpu":
         return BF16.name if _keeps_its_bound(vectors, device) else FP32.name
-    seconds = {one.name: _seconds(_product(vectors, one)) for one in (BF16, FP32)}
-    careful = CAREFUL * seconds[FP32.name]
-    if careful < seconds[BF16.name] and most_of_pair(vectors.shape[1]):
-        seconds[INT8] = _seconds(_product_in_int8(vectors)) + careful
-    by_speed = sorted(seconds, key=lambda name: seconds[name])
+    times = {one.name: seconds(_product(vectors, one)) for one in (BF16, FP32)}
+    careful = CAREFUL * times[FP32.name]
+    if careful < times[BF16.name] and most_of_pair(vectors.shape[1]):
+        times[INT8] = seconds(_product_in_int8(vectors)) + careful
+    by_speed = sorted(times, key=lambda name: times[name])
     return next(name for name in by_speed if name != BF16.name or _keeps_its_bound(vectors, device))
 
 
@@ -58,7 +58,7 @@ def _product_in_int8(vectors: Vectors) -> Callable[[], Tensor]:
     return lambda: products(candidates, queries, out)
 
 
-def _seconds(product: Callable[[], Tensor]) -> float:
+def seconds(product: Callable[[], object]) -> float:
     """Return the best time of a few small products."""
     best = np.inf
     for _ in range(4):

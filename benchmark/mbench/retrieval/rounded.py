@@ -126,7 +126,7 @@ class RoundedQueries:
 
 @dataclass
 class Trial:
-    """Whether looking in int8 pays: how often few enough pairs survived it, and how often too many."""
+    """Whether looking in int8, or in blocks, pays: how often few enough pairs survived, and how often too many."""
 
     won: int = 0
     lost: int = 0

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mbench.core.types import Rows, Vectors
+from mbench.retrieval.blocks import Panels
 from mbench.retrieval.copies import groups_of_copies, winners
 from mbench.retrieval.excluded import Excluded
 from mbench.retrieval.filters import Filter, Precision
@@ -26,7 +27,7 @@ from mbench.retrieval.int8 import LEAST
 from mbench.retrieval.looking import Look, Looking
 from mbench.retrieval.pairs import Scored, TieOrder
 from mbench.retrieval.path import Path, rows_of, tiled
-from mbench.retrieval.plan import FIRST, Plan, bearable
+from mbench.retrieval.plan import FIRST, Plan, bearable, parts
 from mbench.retrieval.pool import Found, Pool, Scorer
 from mbench.retrieval.rounded import Rounded, RoundedQueries, RoundedTile, Trial
 from mbench.retrieval.survivors import BLOCK
@@ -41,13 +42,6 @@ SAMPLED_SHARE = 4
 """and of a large corpus one part in so many;"""
 TOGETHER = 4
 """so many runs in one place, and what lies between is long enough to be used where it is."""
-
-
-def parts(whole: slice, size: int) -> list[slice]:
-    """Cut `whole` into slices of about the same size and at most `size`, or 1 where that is 0."""
-    n = whole.stop - whole.start
-    even = -(-n // max(-(-n // max(size, 1)), 1))
-    return [slice(a, min(a + even, whole.stop)) for a in range(whole.start, whole.stop, max(even, 1))]
 
 
 @dataclass
@@ -72,6 +66,7 @@ class Scan:
     room: Room = field(init=False)
     looking: Looking = field(init=False)
     rounded: RoundedQueries | None = field(init=False, default=None)
+    panels: Panels | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.pool = Pool(len(self.queries), self.k, self.ties, self.scorer)
@@ -84,6 +79,8 @@ class Scan:
         first, *others = path.samples()
         seen = sum(map(len, first))
         self._first(rows_of(first), path.guess_rank(self.k, seen) if self.guessing else 0)
+        if self.tiles.loops:
+            self.panels = Panels.where_they_pay(self._at(0))
         for nth, sample in enumerate(others, 1):
             if nth > 1 and nth & (nth - 1) == 0:
                 self.looking.raise_guess(path.guess_rank(self.k, seen), seen)
@@ -175,12 +172,27 @@ class Scan:
         width = self._width(level)
         for left in range(0, len(candidates), width):
             some = candidates[left : left + width]
+            if level == 0 and part == self._everyone and self._pooled_from_blocks(some):
+                continue
             tile = self.tiles.load(some, self._at(level), self.room)
             if np.isinf(tile.norm):
                 self._filter(level + 1, part, some)
                 continue
             for dense in self._look(level, part, some, tile):
                 self._sharper(level, dense, some)
+
+    def _pooled_from_blocks(self, candidates: Rows) -> bool:
+        """Pool what survives for all queries where compiled blocks find that sooner; tell whether that was done."""
+        in_int8 = self.rounded is not None and self.trial is not None and self.trial.pays
+        if in_int8 or self.panels is None or not self.panels.trial.pays:
+            return False
+        chosen = self._at(0)
+        tile = self.tiles.assumed(candidates, chosen) or self.tiles.load(candidates, chosen, self.room)
+        most = min(bearable(self.k, len(candidates)) * len(self.queries), self.plan.survivors(self.k))
+        found = self.looking.found_in_blocks(Look(self._everyone, candidates, tile, chosen), self.panels, most)
+        if found is not None:
+            self.pool.add(found)
+        return found is not None
 
     def _look(self, level: int, part: slice, candidates: Rows, tile: Tile, rank: int = 0) -> list[slice]:
         """Multiply and pool what survives, some queries at a time; return the queries of which too much does."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mbench.core.types import Floats, Rows
 
@@ -30,6 +31,10 @@ class Survivors:
     queries: Rows
     values: Floats
 
+    def take(self, chosen: Rows | npt.NDArray[np.bool_]) -> Survivors:
+        """Return the chosen entries."""
+        return Survivors(self.candidates[chosen], self.queries[chosen], self.values[chosen])
+
 
 def survivors(products: Tensor, limits: Floats, most: int) -> Survivors | None:
     """Return the entries of `products` [candidates, queries] that reach their query's limit; None if more than `most`.
@@ -38,7 +43,7 @@ def survivors(products: Tensor, limits: Floats, most: int) -> Survivors | None:
     """
     size = BLOCK if len(products) % BLOCK == 0 else 1
     blocks = products.view(-1, size, products.shape[1])
-    bounds = _rounded_limits(limits, products.dtype).to(products.device)
+    bounds = rounded_limits(limits, products.dtype).to(products.device)
     hit = _maxima(blocks, bool(limits.min() > CLEARLY_POSITIVE)) >= bounds
     block, query = _positions(hit)
     if len(block) > most:
@@ -79,7 +84,7 @@ def kth_largest(products: Tensor, k: int) -> Floats:
     return np.maximum(columns[:, -k].astype(np.float64), FLOOR)
 
 
-def _rounded_limits(limits: Floats, dtype: torch.dtype) -> Tensor:
+def rounded_limits(limits: Floats, dtype: torch.dtype) -> Tensor:
     """Round limits down, then as the products were rounded; never to -inf, which marks excluded pairs.
 
     A limit of NaN would drop everything; it becomes one that keeps everything.

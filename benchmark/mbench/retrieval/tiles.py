@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", float, Floats)
 
 LARGEST_NORM = 2.0**60
+LONGER = 1.001
+"""What of vectors as long as the longest so far may be longer: embeddings of the same length differ by rounding."""
 UNDERFLOWN = 2.0**-62
 """More than a number can be whose square underflows in float32."""
 
@@ -61,6 +63,7 @@ class Tiles:
     loops: bool = False
     kept: dict[tuple[str, int, int, int], Tile] = field(default_factory=dict)
     measured: dict[tuple[str, int, int, int], Measured] = field(default_factory=dict)
+    longest: float = 0.0
 
     def load(self, rows: Rows, chosen: Filter, room: Room) -> Tile:
         """Return ascending `rows` in a filter's format. Raises EncodingError where a value is NaN or infinite."""
@@ -70,10 +73,21 @@ class Tiles:
         known = self.measured.get(key)
         tile = load_tile(self.corpus, rows, chosen.precision, chosen.centre, self.device, room, known)
         self.measured[key] = Measured(tile.norm, tile.residual)
+        if chosen.precision is FP32 and np.isfinite(tile.norm):
+            self.longest = max(self.longest, tile.norm)
         if tile.vectors.nbytes <= self.spare:
             self.spare -= tile.vectors.nbytes
             self.kept[key] = tile = Tile(tile.vectors.clone(), tile.norm, tile.residual)
         return tile
+
+    def assumed(self, rows: Rows, chosen: Filter) -> Tile | None:
+        """Return ascending `rows` where they are, for a float32 filter that checks while it reads them whether none is
+        longer than about the longest so far; None where they have to be converted.
+        """
+        if chosen.precision is not FP32 or chosen.centre is not None or not self.longest:
+            return None
+        here = _in_place(self.corpus, rows)
+        return None if here is None else Tile(here, self.longest * LONGER, 0.0)
 
 
 def spare_bytes(device: str) -> int:
@@ -197,3 +211,11 @@ def widened(measured: F, dimension: int, precision: Precision) -> F:
     """Add to a measured norm what rounding and underflow may have hidden."""
     hidden = 0.0 if precision is FP64 else dimension * UNDERFLOWN
     return measured * (1 + dimension * 2.0**-23) + hidden
+
+
+def longest_square(norm: float, dimension: int) -> float:
+    """Return what a tile's `norm` allows the squared length of a vector to be, as it is added up in float32.
+
+    Adding up hides a quarter of what `widened` adds to a length; half of that is taken for how sums may differ.
+    """
+    return max(norm - dimension * UNDERFLOWN, 0.0) ** 2 / (1 + dimension * 2.0**-23)
