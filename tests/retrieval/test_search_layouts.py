@@ -13,6 +13,9 @@ from tests.retrieval.brute_force import OTHER, assert_same, brute_force, embeddi
 from tests.retrieval.loops import looping
 
 from mbench.retrieval import search
+from mbench.retrieval.filters import FP32
+from mbench.retrieval.tiles import load_tile
+from mbench.retrieval.workers import Room
 from mbench.search import top_k
 
 
@@ -63,6 +66,17 @@ def test_the_layout_of_queries_and_corpus_changes_nothing_and_lets_no_excluded_c
     with looping(loops):
         found = top_k(LAYOUTS[of_queries](queries), LAYOUTS[of_corpus](corpus), 9, exclude=exclude, **options)
     assert_same(found, expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("d", [1, 6])
+def test_a_row_that_is_left_over_for_the_last_tile_is_read_in_any_layout(layout: str, d: int) -> None:
+    _, corpus = embeddings("plain", 1, 50, d, half=False, seed=d)
+    expected = corpus.copy()
+    stored = LAYOUTS[layout](corpus).view(np.ndarray)
+    for rows in (np.array([49]), np.array([0]), np.array([3, 4])):
+        tile = load_tile(stored, rows, FP32, None, "cpu", Room())
+        np.testing.assert_array_equal(tile.vectors.numpy(), expected[rows])
 
 
 @pytest.mark.skipif(

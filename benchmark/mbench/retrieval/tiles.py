@@ -152,7 +152,8 @@ def _in_place(corpus: Corpus, rows: Rows) -> Tensor | None:
     run = run_of(corpus, rows)
     if run is None or run.dtype != np.float32 or not (run.flags.carray and run.dtype.isnative) or is_mapped(run):
         return None
-    return torch.from_numpy(run)
+    # Of a row that is alone, strides say nothing, and torch refuses some that numpy takes.
+    return torch.from_numpy(run.reshape(-1)).view(run.shape)
 
 
 def _converted(
