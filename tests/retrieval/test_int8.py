@@ -104,6 +104,23 @@ def test_looking_in_int8_ends_where_it_decides_nothing(looks):
     assert looks.left == [None] * 3
 
 
+def test_what_is_known_of_one_sample_is_not_taken_for_another_of_the_same_ends_and_size(looks, monkeypatch):
+    monkeypatch.setattr(plan, "SHAPES", ((1024, 1024 * 20),))
+    monkeypatch.setattr(plan, "LARGEST_BLOCK", 20)
+    taken: list[np.ndarray] = []
+    samples = Path.samples
+    monkeypatch.setattr(Path, "samples", lambda path: taken.append(rows_of(samples(path)[0])) or samples(path))
+    queries, corpus = embeddings("plain", 24, 9700, 32, half=False, seed=3)
+    top_k(queries, corpus, 50, precision="int8")
+    many, few = taken
+    assert (many[0], many[-1], len(many)) == (few[0], few[-1], len(few))
+    # In the sample of the last queries alone: what cancels out in the scores, but not in how wrong float32 is.
+    queries[:, 16:] = queries[:, :16]
+    other = np.setdiff1d(few, many)
+    corpus[other] += np.outer((-1) ** other, np.repeat([1e6, -1e6], 16)).astype(np.float32)
+    assert_same(top_k(queries, corpus, 50, precision="int8"), brute_force(queries, corpus, 50))
+
+
 def test_a_trial_goes_on_while_it_wins_twice_as_often_as_it_loses():
     trial = Trial()
     for few in [True] * 10 + [False] * 8:

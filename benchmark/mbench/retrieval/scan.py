@@ -75,7 +75,8 @@ class Scan:
 
     def run(self) -> Scored:
         """Return the first k pairs of each query."""
-        path, width = self._path(), self._width(0)
+        self.tiles.path = path = self._path()
+        width = self._width(0)
         first, *others = path.samples()
         seen = sum(map(len, first))
         self._first(rows_of(first), path.guess_rank(self.k, seen) if self.guessing else 0)

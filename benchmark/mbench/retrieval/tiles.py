@@ -13,6 +13,7 @@ from mbench.core.errors import UserError
 from mbench.core.mapped import forget, is_mapped
 from mbench.core.types import Floats, Rows, Vectors
 from mbench.retrieval.filters import BF16, FP32, FP64, Filter, Precision
+from mbench.retrieval.path import Path
 from mbench.retrieval.search_loops import converted
 from mbench.retrieval.vectors import Corpus, bits_of, is_plain, read_ascending, require_finite, run_of
 from mbench.retrieval.workers import Room
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 F = TypeVar("F", float, Floats)
+Key = tuple[Path | None, str, int, int, int]
+"""What a tile is known by: path and format, its first and last row, and how many it has."""
 
 LARGEST_NORM = 2.0**60
 LONGER = 1.001
@@ -53,7 +56,8 @@ class Measured:
 class Tiles:
     """The tiles of one search, measured once. `spare` bytes of the device hold those that were loaded.
 
-    `loops` tells whether compiled loops convert them, which they can for the processor alone.
+    `loops` tells whether compiled loops convert them, which they can for the processor alone. A tile is known by its
+    ends and size, which tell its rows on one `path`; on another, other rows may lie between the same ends.
     """
 
     corpus: Corpus
@@ -61,13 +65,14 @@ class Tiles:
     device: str
     spare: int = 0
     loops: bool = False
-    kept: dict[tuple[str, int, int, int], Tile] = field(default_factory=dict)
-    measured: dict[tuple[str, int, int, int], Measured] = field(default_factory=dict)
+    path: Path | None = None
+    kept: dict[Key, Tile] = field(default_factory=dict)
+    measured: dict[Key, Measured] = field(default_factory=dict)
     longest: float = 0.0
 
     def load(self, rows: Rows, chosen: Filter, room: Room) -> Tile:
         """Return ascending `rows` in a filter's format. Raises EncodingError where a value is NaN or infinite."""
-        key = (chosen.precision.name, int(rows[0]), int(rows[-1]), len(rows))
+        key = (self.path, chosen.precision.name, int(rows[0]), int(rows[-1]), len(rows))
         if key in self.kept:
             return self.kept[key]
         known = self.measured.get(key)
