@@ -162,7 +162,7 @@ def test_a_guess_that_would_count_nearly_all_that_was_seen_is_not_made(seen):
     assert np.isinf(seen.guesses[0]).all()
 
 
-@pytest.mark.parametrize("seen", [1, 100, 4096, 16_384, 200_000])
+@pytest.mark.parametrize("seen", [1, 100, 1000, 3584, 4096, 16_384, 200_000])
 def test_runs_are_as_long_as_there_are_enough_of_them(seen):
     for rank in (1, 7, 37, 219, 1804, 9000):
         length = run_length(rank, seen)

@@ -12,8 +12,10 @@ from tests.retrieval.loops import looping
 
 from mbench.core.errors import EncodingError
 from mbench.core.types import Sets
-from mbench.retrieval import pairs, plan, rounded, tiles
+from mbench.retrieval import blocks, looking, pairs, plan, rounded, tiles
+from mbench.retrieval.blocks import survivors_of_blocks
 from mbench.retrieval.int8 import most_of_pair
+from mbench.retrieval.plan import make_plan
 from mbench.search import top_k
 
 pytestmark = pytest.mark.usefixtures("loops")
@@ -86,3 +88,55 @@ def test_the_tiles_of_a_second_block_of_queries_are_found_measured(monkeypatch: 
         expected = brute_force(queries, corpus, 5)
         for precision in ("bf16", "fp32"):
             assert_same(top_k(queries, corpus, 5, precision=precision), expected, kind, precision)
+
+
+@pytest.fixture
+def in_blocks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """Of each look in blocks, which are taken wherever they can be: how many pairs it may find, and whether it did."""
+    looks: list[tuple[int, bool]] = []
+
+    def watched(*args: Any) -> Any:
+        few = survivors_of_blocks(*args)
+        looks.append((args[3], few is not None))
+        return few
+
+    monkeypatch.setattr(blocks, "blocks_pay", lambda: True)
+    monkeypatch.setattr(looking, "survivors_of_blocks", watched)
+    return looks
+
+
+@pytest.mark.parametrize("stored", [np.ascontiguousarray, np.asfortranarray], ids=["in place", "converted"])
+@pytest.mark.parametrize("k", [5, 130], ids=["few may survive", "all may survive"])
+def test_tiles_that_float32_cannot_hold_do_not_end_looks_in_blocks_at_others(
+    stored: Callable[[np.ndarray], np.ndarray], k: int, in_blocks: list[tuple[int, bool]], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(plan, "SHAPES", ((512, 256 * 64),))
+    queries, corpus = embeddings("plain", 40, 6000, 12, half=False, seed=4)
+    corpus[2100:2120] = 3e38 * np.sign(corpus[2100:2120])
+    found = top_k(queries, stored(corpus), k, precision="fp32", workers=1)
+    assert_same(found, brute_force(queries, corpus, k), k)
+    if k == 5:
+        assert [few for _, few in in_blocks].count(True) > 10
+
+
+def test_a_look_in_blocks_holds_no_more_pairs_than_planned(
+    in_blocks: list[tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SHAPES", ((512, 256 * 4),))
+    queries, corpus = embeddings("plain", 40, 6000, 12, half=False, seed=5)
+    top_k(queries, corpus, 5, precision="fp32", workers=1)
+    most = make_plan(40, 6000, 12, 5, None, 1).survivors(5)
+    assert 0 < max(allowed for allowed, _ in in_blocks) <= most < 40 * 16
+
+
+def test_what_the_last_query_must_not_get_is_left_to_the_others(
+    in_blocks: list[tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SHAPES", ((512, 256 * 64),))
+    queries, corpus = embeddings("plain", 40, 6000, 12, half=False, seed=6)
+    for query in (0, 39):
+        exclude = Sets.of([np.arange(0, 6000, 2) if nth == query else np.arange(0) for nth in range(40)])
+        assert_same(
+            top_k(queries, corpus, 5, precision="fp32", exclude=exclude), brute_force(queries, corpus, 5, exclude)
+        )
+    assert [few for _, few in in_blocks].count(True) > 10

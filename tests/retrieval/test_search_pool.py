@@ -65,6 +65,14 @@ def test_rows_of_any_number_keep_it_and_their_order_among_ties(most, ranked):
     assert best.candidates.dtype == best.queries.dtype == np.int64
 
 
+def test_row_numbers_are_held_in_as_few_bytes_as_they_need():
+    scores = np.zeros(2)
+    for most, size in ((0, 1), (255, 1), (256, 2), (65_536, 4), (2**32 - 1, 4), (2**32, 8)):
+        held = Found(np.array([0, 1]), np.array([0, most]), scores, scores).narrow()
+        assert (held.queries.itemsize, held.candidates.itemsize) == (1, size)
+        assert held.candidates.tolist() == [0, most]
+
+
 @pytest.mark.parametrize("d", [1, 2, 7, 8, 9, 127, 128, 129, 200, 768, 1000, 4097, 20_000])
 def test_the_order_of_additions_follows_from_the_dimension_alone(d):
     queries, corpus = embeddings("plain", 3, 150, d, half=False, seed=d)
