@@ -140,3 +140,9 @@ def test_what_the_last_query_must_not_get_is_left_to_the_others(
             top_k(queries, corpus, 5, precision="fp32", exclude=exclude), brute_force(queries, corpus, 5, exclude)
         )
     assert [few for _, few in in_blocks].count(True) > 10
+
+
+def test_nothing_is_tried_for_queries_that_fill_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "blocks_pay", lambda: pytest.fail("that takes a second, in vain"))
+    queries, corpus = embeddings("plain", 7, 6000, 12, half=False, seed=7)
+    assert_same(top_k(queries, corpus, 5, precision="fp32"), brute_force(queries, corpus, 5))

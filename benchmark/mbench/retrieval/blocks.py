@@ -20,6 +20,8 @@ LAID_OUT = 3 << 18
 """Bytes of candidates that are laid out at a time, at most: with some queries they fill a part of the second cache."""
 LONGEST = 2048
 """Numbers of a vector; of longer ones too few would be laid out at a time."""
+FEWEST = 4 * ABREAST
+"""Queries that fill a block where registers are the smallest: for fewer, nothing is compiled and tried in vain."""
 TRIED = (2048, 256, 512)
 """Candidates, queries and numbers of what is tried."""
 
@@ -39,7 +41,9 @@ class Panels:
     def where_they_pay(chosen: Filter) -> Panels | None:
         """Lay out the queries of `chosen`; None where looks in blocks are slower or cannot be."""
         n, dimension = chosen.queries.shape
-        if chosen.precision is not FP32 or dimension > LONGEST or not blocks_pay() or n < best_block().queries:
+        if chosen.precision is not FP32 or dimension > LONGEST or n < FEWEST:
+            return None
+        if not blocks_pay() or n < best_block().queries:
             return None
         return Panels.of(chosen)
 
