@@ -68,7 +68,7 @@ def top_k(  # noqa: PLR0913 - the public face: everything but the first three ha
     galleries  rows that each query is ranked in, instead of all; a row named twice counts once
     tie_ranks  int64 [n], a permutation of 0..n-1: of equal scores the higher rank comes first (default: the row number)
     memory     bytes to take at most (default and most: 192 MB) besides arguments, result and the libraries that are
-               loaded at first: torch, and after much work numba, if it is installed, which takes about 100 MB
+               loaded at first: torch, and after much work numba, if it is installed, which takes 130 to 170 MB
     workers    threads (default: as many as torch would use)
     precision  format of the filter: int8, bf16, fp32, fp64 or auto (the fastest here); never changes a result
     device     where the filter multiplies: cpu or cuda:N, where the corpus stays if it fits; never changes a result
