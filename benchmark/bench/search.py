@@ -9,8 +9,7 @@ bfloat16: one of AVX2 alone, and one of AVX-512 that multiplies int8.
 Each is measured twice: as the first searches of a process are, and, `with loops`, as they are once so much was searched
 that compiled loops are used (numba, in the extra `fast`).
 
-The bare product is the float32 matrix product, tile by tile; where the corpus is float16, it includes the conversion
-without which there is no such product. The index of faiss is built beforehand.
+The bare product, tile by tile, is of float32, and includes the conversion of a float16 corpus. Faiss's index is there.
 """
 
 from __future__ import annotations
