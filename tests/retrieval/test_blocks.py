@@ -106,13 +106,11 @@ def test_a_longer_candidate_than_the_limits_allow_for_ends_the_look(bad: float, 
     assert both.survivors(limits, 2000, norm) is None
 
 
-@pytest.mark.parametrize("kind", ["plain", "denormal", "tiny", "huge", "mixed norms", "rising"])
+@pytest.mark.parametrize("kind", ["plain", "denormal", "tiny", "rising"])
 @pytest.mark.parametrize("dimension", [1, 7, 256, 4096])
 def test_what_a_tile_was_measured_to_have_is_what_its_norm_allows(kind: str, dimension: int) -> None:
     _, corpus = embeddings(kind, 1, 64, dimension, half=False, seed=dimension)
     tile = load_tile(corpus, np.arange(64), FP32, None, "cpu", Room())
-    if np.isinf(tile.norm):
-        pytest.skip("float32 cannot hold their lengths")
     block = best_block()
     room = np.zeros((-(-64 // block.candidates), dimension, block.candidates), dtype=np.float32)
     allowed = longest_square(tile.norm, dimension)
