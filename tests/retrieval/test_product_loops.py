@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,3 +70,41 @@ def test_products_as_large_as_their_limits_are_found_within_the_arrays(
     if len(expected) > 1:
         few, some = fenced(pairs[:, 1:]), unknown(len(expected) - 1)
         assert large_products(fenced(candidates), np.float32(1e6), both, room, few, some) == len(expected)
+
+
+ELSEWHERE = """
+import sys
+import numpy as np
+from mbench.retrieval import product_loops as loops
+
+shape = loops.Block(*map(int, sys.argv[1:]))
+loops.best_block = lambda: shape
+rng = np.random.default_rng(0)
+for n, n_queries, d in ((1, 1, 1), (40, 19, 34), (shape.candidates, shape.queries, 2), (61, 33, 17)):
+    candidates, queries = (rng.integers(-3, 4, (rows, d)).astype(np.float32) for rows in (n, n_queries))
+    blocks, panels = -(-n // shape.candidates), -(-n_queries // shape.queries)
+    depth = -(-d // loops.STEPS) * loops.STEPS
+    laid = np.zeros((panels * shape.queries, depth), dtype=np.float32)
+    laid[:n_queries, :d] = queries
+    laid = np.ascontiguousarray(laid.reshape(panels, shape.queries, depth).transpose(0, 2, 1))
+    limits = np.full((panels, shape.queries), np.inf, dtype=np.float32)
+    limits.ravel()[:n_queries] = 1
+    products = np.zeros((shape.candidates, shape.queries), dtype=np.float32)
+    hits = np.zeros((shape.candidates, loops.ABREAST), dtype=np.int32)
+    room = (np.zeros((blocks, depth, shape.candidates), dtype=np.float32), products, hits)
+    pairs, values = np.zeros((2, n * n_queries), dtype=np.int32), np.zeros(n * n_queries, dtype=np.float32)
+    count = loops.large_products(candidates, np.float32(1e6), (laid, limits), room, pairs, values)
+    expected = candidates @ queries.T
+    found = np.full(expected.shape, -np.inf, dtype=np.float32)
+    found[pairs[0, :count], pairs[1, :count]] = values[:count]
+    np.testing.assert_array_equal(found, np.where(expected >= 1, expected, -np.inf))
+    assert count == (expected >= 1).sum()
+"""
+
+
+@pytest.mark.parametrize("shape", [(12, 8, 4), (4, 8, 4), (6, 16, 8)], ids=["ARM", "SSE", "AVX2"])
+def test_blocks_of_other_processors_find_the_same(shape: tuple[int, ...], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ELSEWHERE, *map(str, shape)]
+    own_cache = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(command, check=False, env=own_cache, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
